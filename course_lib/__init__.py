@@ -1,0 +1,5 @@
+"""The small library behind the course: read it in an evening, use it in every lesson.
+
+Modules, each importing only those above it: ``paths``, ``progress``, ``download``,
+``datasets``, ``loaders``, ``models``, ``training``, ``plots``, ``runner``.
+"""

@@ -1,0 +1,51 @@
+"""Progress bars that are there for people and absent from saved notebooks.
+
+A bar left in a notebook's output differs from run to run, and the course compares outputs. So a bar
+is drawn only where somebody watches: in JupyterLab, in VS Code, or in a terminal. The environment
+variable ``COURSE_LIB_PROGRESS`` decides instead when it is set (``1`` draws, ``0`` does not).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# Set by Jupyter's session manager and by VS Code for kernels that a person opened; papermill and
+# nbval start kernels without them.
+WATCHED_KERNEL = ("JPY_SESSION_NAME", "VSCODE_PID", "VSCODE_CWD")
+
+
+def is_watched() -> bool:
+    """Whether a person sees this process's output as it appears."""
+    asked = os.environ.get("COURSE_LIB_PROGRESS")
+    if asked is not None:
+        return asked == "1"
+    if "ipykernel" in sys.modules:
+        return any(name in os.environ for name in WATCHED_KERNEL)
+    return sys.stderr.isatty()
+
+
+def bar(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Iterate over items behind a progress bar that disappears when done.
+
+    Parameters
+    ----------
+    items : iterable
+        What to walk through.
+    description : str
+        Text in front of the bar.
+    total : int, optional
+        Number of items, where ``len(items)`` is not known.
+
+    Returns
+    -------
+    iterator
+        The same items in the same order. `tqdm <https://tqdm.github.io>`_ draws the bar.
+    """
+    from tqdm.auto import tqdm
+
+    return iter(tqdm(items, desc=description, total=total, leave=False, disable=not is_watched()))
