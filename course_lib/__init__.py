@@ -1,5 +1,6 @@
 """The small library behind the course: read it in an evening, use it in every lesson.
 
-Modules, each importing only those above it: ``paths``, ``progress``, ``download``,
-``datasets``, ``loaders``, ``models``, ``training``, ``plots``, ``runner``.
+Modules, each importing only those above it: ``paths``, ``progress``, ``require``, ``download``,
+``datasets``, ``loaders``, ``models``, ``training``, ``report``, ``plots``, ``environment``,
+``runner``.
 """

@@ -104,15 +104,15 @@ def one_of(name: str, value: Any, choices: Collection[str], otherwise: str = "")
 
 
 _RULES = {
-    "image_size": lambda value: whole("image_size", value, 8),
-    "batch_size": lambda value: whole("batch_size", value, 1),
-    "epochs": lambda value: whole("epochs", value, 0),
-    "seeds": lambda value: whole("seeds", value, 1),
-    "seed": lambda value: whole("seed", value, 0),
-    "learning_rate": lambda value: number("learning_rate", value, above=0.0),
-    "momentum": lambda value: number("momentum", value, above=-1e-9, at_most=1.0),
-    "step_size": lambda value: whole("step_size", value, 1),
-    "gamma": lambda value: number("gamma", value, above=0.0, at_most=1.0),
+    "image_size": lambda name, value: whole(name, value, 8),
+    "batch_size": lambda name, value: whole(name, value, 1),
+    "epochs": lambda name, value: whole(name, value, 0),
+    "seeds": lambda name, value: whole(name, value, 1),
+    "seed": lambda name, value: whole(name, value, 0),
+    "learning_rate": lambda name, value: number(name, value, above=0.0),
+    "momentum": lambda name, value: number(name, value, above=-1e-9, at_most=1.0),
+    "step_size": lambda name, value: whole(name, value, 1),
+    "gamma": lambda name, value: number(name, value, above=0.0, at_most=1.0),
 }
 
 
@@ -132,12 +132,12 @@ def parameters(**values: Any) -> None:
     """
     problems = []
     for name, value in values.items():
-        rule = next((r for key, r in _RULES.items() if name == key or name.endswith("_" + key)), None)
-        if rule is None:
+        matching = [rule for key, rule in _RULES.items() if f"_{name}".endswith(f"_{key}")]
+        if not matching:
             raise TypeError(f"require.parameters knows no rule for {name!r}.")
         try:
-            rule(value)
+            matching[0](name, value)
         except ValueError as error:
-            problems.append(str(error).replace(str(error).split(" ", 1)[0], name, 1))
+            problems.append(str(error))
     if problems:
         raise ValueError(" ".join(problems))
