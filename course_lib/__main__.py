@@ -1,0 +1,187 @@
+"""The course from the command line: ``python -m course_lib --help``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from course_lib import environment, paths, runner
+from course_lib.download import DownloadError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong with the command and where help is; end with 2."""
+        self.exit(2, f"course_lib: {message} (help: {self.prog} --help)\n")
+
+
+def positive(text: str) -> int:
+    """Read a whole number of seconds above zero."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def build_parser() -> Parser:
+    """Describe the commands and their options."""
+    parser = Parser(prog="python -m course_lib", description="Run and check the course.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    command = commands.add_parser(
+        "run",
+        help="run lessons and make a page of each",
+        description="Run copies of the lessons in their order. Executed notebooks, their pages, "
+        "index.html and summary.json go to a new folder. Ends with 1 if a lesson failed.",
+    )
+    _add_only(command)
+    command.add_argument(
+        "--preset",
+        default="default",
+        metavar="NAME",
+        help="parameters from notebooks/presets.toml: default, smoke (is anything broken? "
+        "minutes) or article (the article's photos, network and settings)",
+    )
+    command.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter for every lesson that has it, as in '-p epochs 5'; may be repeated",
+    )
+    command.add_argument(
+        "--cell-timeout",
+        type=positive,
+        default=1800,
+        metavar="SECONDS",
+        help="a cell that takes longer fails (default: 1800)",
+    )
+    command.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="where to put the run (default: runs/)"
+    )
+    command.set_defaults(command=run)
+
+    command = commands.add_parser(
+        "check",
+        help="do the saved outputs still hold?",
+        description="Run the lessons again and compare every output with the saved one; check "
+        "their structure too. Needs pytest and nbval.",
+    )
+    _add_only(command)
+    command.set_defaults(command=check)
+
+    command = commands.add_parser(
+        "download",
+        help="fetch a data set",
+        description="Fetch a data set into data/ and verify every file of it.",
+    )
+    command.add_argument("name", metavar="NAME", help="hymenoptera, the photos of the article")
+    command.set_defaults(command=download)
+
+    command = commands.add_parser(
+        "info",
+        help="what is installed, and is it what the course needs?",
+        description="List versions, device and data. Ends with 1 if a requirement is not met.",
+    )
+    command.set_defaults(command=info)
+    return parser
+
+
+def _add_only(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NN",
+        help="these lessons, as in '--only 08' or '--only 07,08'; may be repeated",
+    )
+
+
+def _wanted(options: argparse.Namespace) -> list[str]:
+    return [part.strip() for text in options.only for part in text.split(",") if part.strip()]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run lessons; 1 if one failed."""
+    folder, results = runner.run(
+        paths.notebooks_dir(),
+        options.output or paths.course_root() / "runs",
+        preset=options.preset,
+        overrides=[(name, value) for name, value in options.parameters],
+        only=_wanted(options),
+        cell_timeout=options.cell_timeout,
+    )
+    print(runner.summary(results))
+    print(f"pages: {folder / 'index.html'}")
+    return int(any(result.error for result in results))
+
+
+def check(options: argparse.Namespace) -> int:
+    """Compare saved outputs with new ones; the exit code is pytest's."""
+    for package in ("pytest", "nbval"):
+        if importlib.util.find_spec(package) is None:
+            raise runner.RunnerError(f"check needs {package}: pip install {package}")
+    command = [sys.executable, "-m", "pytest", "tests/notebooks"]
+    if wanted := _wanted(options):
+        names = [lesson.name for lesson in runner.find_lessons(paths.notebooks_dir(), wanted)]
+        command += ["-k", " or ".join(names)]
+    return subprocess.run(command, cwd=paths.course_root(), check=False).returncode
+
+
+def download(options: argparse.Namespace) -> int:
+    """Fetch a data set."""
+    from course_lib import datasets
+
+    try:
+        datasets.download(options.name)
+    except ValueError as error:  # a name that is not there to download
+        raise runner.RunnerError(str(error)) from None
+    return 0
+
+
+def info(options: argparse.Namespace) -> int:
+    """Print what is installed; 1 if a requirement is not met."""
+    from course_lib import datasets
+
+    rows = environment.environment_report()
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        verdict = "OK  " if row.ok else "FAIL"
+        print(f"{verdict}  {row.name:<{width}}  {row.found}  (needed: {row.needed})")
+    try:
+        from course_lib.training import pick_device
+
+        print(f"device: {pick_device('auto')}")
+    except ImportError as error:
+        print(f"device: unknown ({error})")
+    for name in datasets.names():
+        try:
+            print(f"data set {name}: {datasets.find(name)}")
+        except (OSError, DownloadError) as error:
+            print(f"data set {name}: not here ({error})")
+    return int(not all(row.ok for row in rows))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; what the person at the keyboard got wrong ends in one line and 2."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except (runner.RunnerError, OSError, DownloadError) as error:
+        print(f"course_lib: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("course_lib: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

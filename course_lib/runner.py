@@ -1,0 +1,492 @@
+"""Run the lessons without opening them: parameters checked first, then one page per lesson.
+
+A lesson is a notebook ``NN_name.ipynb``. Its parameters are the plain values in the cell tagged
+``parameters``. papermill runs a copy with other values; the lesson itself is never changed.
+A cell reports key numbers by displaying ``{"application/vnd.course.result+json": {name: value}}``.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import difflib
+import html
+import json
+import math
+import os
+import sys
+import time
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from course_lib import progress
+
+Value = bool | int | float | str
+RESULT_MIME = "application/vnd.course.result+json"
+LESSON_PATTERN = "[0-9][0-9]_*.ipynb"
+
+# The page of a lesson: Jupyter's own, with the text that describes each figure put to use.
+PAGE_TEMPLATE = """{% extends 'lab/index.html.j2' %}
+{% block data_png scoped %}<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
+<img src="data:image/png;base64,{{ output.data['image/png'] | escape_html }}"
+alt="{{ output | get_metadata('alt', 'image/png') or 'figure without description' | escape_html }}">
+</div>{% endblock %}"""
+
+
+class RunnerError(ValueError):
+    """What was asked for cannot be run; the message is for the person who asked."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson and the default values of its parameters."""
+
+    path: Path
+    title: str
+    parameters: dict[str, Value]
+
+    @property
+    def name(self) -> str:
+        """File name without its ending, such as ``08_full_fine_tuning``."""
+        return self.path.stem
+
+
+@dataclass
+class Result:
+    """What became of one lesson in a run."""
+
+    lesson: str
+    title: str
+    parameters: dict[str, Value]
+    status: str = "ok"
+    seconds: float = 0.0
+    numbers: dict[str, Any] = field(default_factory=dict)
+    cell: int | None = None  # the failed cell, counted among the code cells of the saved lesson
+    source: str = ""  # its first line
+    error: str = ""
+
+
+def read_parameters(source: str) -> dict[str, Value]:
+    """Read the values in a parameters cell without running it.
+
+    Parameters
+    ----------
+    source : str
+        Lines ``name = value`` with a bool, int, float or string each; comments may stand between.
+
+    Returns
+    -------
+    dict of str to bool, int, float or str
+        The values in their order.
+
+    Raises
+    ------
+    RunnerError
+        If a line is anything else.
+    """
+    values: dict[str, Value] = {}
+    try:
+        for line in ast.parse(source).body:
+            match line:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    values[name] = ast.literal_eval(value)
+                case _:
+                    raise ValueError
+            if type(values[name]) not in (bool, int, float, str):
+                raise ValueError
+    except SyntaxError as error:
+        raise RunnerError(f"the parameters cell is not Python: {error}") from None
+    except ValueError:
+        raise RunnerError(
+            f"in the parameters cell, {ast.unparse(line)!r} is no plain value"
+        ) from None
+    return values
+
+
+def read_lesson(path: Path) -> Lesson:
+    """Read a lesson's title and parameters from its notebook."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        prose = [_source(cell) for cell in cells if cell["cell_type"] == "markdown"]
+        headings = [line[2:].strip() for line in _lines(prose) if line.startswith("# ")]
+        tagged = [_source(cell) for cell in cells if "parameters" in _tags(cell)]
+        return Lesson(path, (headings or [path.stem])[0], read_parameters("\n".join(tagged)))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunnerError(f"{path.name} cannot be read: {error}") from None
+
+
+def _source(cell: Mapping[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    return (line for text in texts for line in text.splitlines())
+
+
+def _tags(cell: Mapping[str, Any]) -> Sequence[str]:
+    return cell.get("metadata", {}).get("tags", [])
+
+
+def find_lessons(folder: Path, only: Iterable[str] = ()) -> list[Lesson]:
+    """Lessons of a folder in their order.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder ``notebooks/``.
+    only : iterable of str
+        Numbers (``8`` or ``08``) or names of the wanted lessons; all of them when empty.
+
+    Returns
+    -------
+    list of Lesson
+        At least one.
+
+    Raises
+    ------
+    RunnerError
+        If there is no lesson, or none with a wanted number or name.
+    """
+    found = sorted(folder.glob(LESSON_PATTERN))
+    if not found:
+        raise RunnerError(f"no lessons NN_name.ipynb in {folder}")
+    chosen = set()
+    for wanted in only:
+        number = wanted.zfill(2)
+        matching = [path for path in found if wanted == path.stem or number == path.stem[:2]]
+        if not matching:
+            names = [path.stem for path in found]
+            near = _did_you_mean(wanted, names)
+            raise RunnerError(f"no lesson {wanted!r}.{near} There are {', '.join(names)}")
+        chosen.update(matching)
+    return [read_lesson(path) for path in found if not only or path in chosen]
+
+
+def read_preset(folder: Path, name: str) -> dict[str, dict[str, Value]]:
+    """Read one preset of ``presets.toml``: tables ``all`` and ``NN`` with values by name."""
+    try:
+        presets = tomllib.loads((folder / "presets.toml").read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise RunnerError(f"presets.toml cannot be read: {error}") from None
+    if name not in presets:
+        near = _did_you_mean(name, presets)
+        raise RunnerError(f"no preset {name!r}.{near} There are {', '.join(presets)}")
+    for key, table in presets[name].items():
+        if not isinstance(table, dict):
+            raise RunnerError(f'presets.toml: {key!r} belongs in [{name}.all] or [{name}."NN"]')
+    return presets[name]
+
+
+def plan(
+    lessons: Sequence[Lesson],
+    preset: Mapping[str, Mapping[str, Value]],
+    overrides: Sequence[tuple[str, str]] = (),
+) -> list[dict[str, Value]]:
+    """Choose the values that each lesson is run with, and refuse what no lesson understands.
+
+    Parameters
+    ----------
+    lessons : sequence of Lesson
+        The lessons to run.
+    preset : mapping
+        What `read_preset` returned.
+    overrides : sequence of (str, str)
+        Names and values as typed on the command line; stronger than the preset.
+
+    Returns
+    -------
+    list of dict
+        For each lesson the values that replace its own.
+
+    Raises
+    ------
+    RunnerError
+        If no lesson has a parameter of that name, or the value has another type.
+    """
+    kinds: dict[str, set[str]] = {}
+    for lesson in lessons:
+        for name, value in lesson.parameters.items():
+            kinds.setdefault(name, set()).add(type(value).__name__)
+    for name, _ in overrides:
+        if name not in kinds:
+            listed = ", ".join(f"{key} ({'/'.join(sorted(kinds[key]))})" for key in sorted(kinds))
+            near = _did_you_mean(name, kinds)
+            raise RunnerError(f"no parameter {name!r}.{near} There are {listed or 'none'}")
+    plans = []
+    for lesson in lessons:
+        own = preset.get(lesson.name[:2], {})
+        if unknown := sorted(set(own) - set(lesson.parameters)):
+            raise RunnerError(f"the preset gives {lesson.name} an unknown parameter {unknown[0]!r}")
+        values = {**preset.get("all", {}), **own, **dict(overrides)}
+        typed = dict(overrides)
+        plans.append(
+            {
+                name: _convert(name, values[name], default, name in typed)
+                for name, default in lesson.parameters.items()
+                if name in values
+            }
+        )
+    return plans
+
+
+def _convert(name: str, value: Value, default: Value, typed: bool) -> Value:
+    """Give a value the type of the parameter's default, or refuse it."""
+    kind = type(default)
+    with contextlib.suppress(ValueError, KeyError):
+        if typed and kind is bool:
+            return {"true": True, "false": False}[str(value).lower()]
+        if (typed or type(value) is int) and kind is float and math.isfinite(float(value)):
+            return float(value)
+        if typed and kind is not float:
+            return kind(value)
+        if type(value) is kind:
+            return value
+    wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "a text")
+    raise RunnerError(f"parameter {name!r} is {wanted} (default {default!r}), not {value!r}")
+
+
+def _did_you_mean(wrong: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(wrong, list(names), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+@contextlib.contextmanager
+def kernel_environment() -> Iterator[None]:
+    """Set what kernels inherit: no bars, this course, and the Python that runs this."""
+    before = dict(os.environ)
+    course, jupyter = Path(__file__).resolve().parents[1], Path(sys.prefix, "share", "jupyter")
+    for name, first in (("PYTHONPATH", course), ("JUPYTER_PATH", jupyter)):
+        os.environ[name] = os.pathsep.join(filter(None, [str(first), before.get(name)]))
+    os.environ["COURSE_LIB_PROGRESS"] = "0"
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's advice, in each kernel
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_timeout: int) -> Result:
+    """Run a copy of one lesson in a folder, and make its page, whatever happens in it.
+
+    Parameters
+    ----------
+    lesson : Lesson
+        The lesson.
+    values : dict
+        Values that replace its own.
+    folder : Path
+        Where the executed notebook and its page go; it exists.
+    cell_timeout : int
+        Seconds after which a cell that has not ended fails.
+
+    Returns
+    -------
+    Result
+        With status ``"failed"`` if a cell raised, ran too long or ended its kernel.
+    """
+    import nbformat
+    import papermill
+    import zmq
+    from nbclient.exceptions import CellTimeoutError
+    from traitlets.config import Config
+
+    private = Config()  # nobody else on this computer can read what the kernel is told
+    private.KernelManager.transport_encryption = "auto" if zmq.has("curve") else "disabled"
+    result = Result(lesson.name, lesson.title, values)
+    copy = folder / lesson.path.name
+    bar = {"desc": lesson.name, "leave": False} if progress.is_watched() else False
+    started = time.perf_counter()
+    try:
+        with kernel_environment():
+            papermill.execute_notebook(
+                nbformat.read(lesson.path, as_version=4),
+                str(copy).replace("{", "{{").replace("}", "}}"),  # papermill formats the path
+                parameters=values,
+                kernel_name="python3",
+                language="python",
+                progress_bar=bar,
+                cwd=lesson.path.parent,
+                execution_timeout=cell_timeout,
+                config=private,
+                extra_arguments=["--IPKernelApp.log_level=50"],  # else it logs being shut down
+            )
+    except papermill.PapermillExecutionError as error:
+        result.error = f"{error.ename}: {error.evalue}".strip()
+    except CellTimeoutError:
+        result.error = f"CellTimeoutError: the cell had not ended after {cell_timeout} s"
+    except Exception as error:  # a kernel that died or never started
+        result.error = f"{type(error).__name__}: {error}"
+    result.seconds = round(time.perf_counter() - started, 1)
+    if result.error:
+        result.status = "failed"
+        result.error = result.error.splitlines()[0]
+    if copy.exists():
+        executed = nbformat.read(copy, as_version=4)
+        if result.error:
+            _mark_failure(result, executed)
+            nbformat.write(executed, copy)
+        result.numbers = _key_numbers(executed)
+        copy.with_suffix(".html").write_text(_page(executed, lesson.title), encoding="utf-8")
+    return result
+
+
+def _mark_failure(result: Result, executed: Any) -> None:
+    """Find the cell that ran last, and show the error there if papermill does not."""
+    from nbformat.v4 import new_output
+
+    cells = [cell for cell in executed.cells if cell.cell_type == "code"]
+    cells = [cell for cell in cells if "injected-parameters" not in _tags(cell)]
+    begun = [cell for cell in cells if cell.metadata.get("papermill", {}).get("start_time")]
+    if begun:
+        failed, result.cell = begun[-1], len(begun)
+        result.source = failed.source.partition("\n")[0]
+        name, _, text = result.error.partition(": ")
+        if name not in [output.get("ename") for output in failed.outputs]:
+            shown = {"ename": name, "evalue": text, "traceback": [result.error]}
+            failed.outputs.append(new_output("error", **shown))
+
+
+def _key_numbers(executed: Any) -> dict[str, Any]:
+    """Collect what the cells displayed as results."""
+    outputs = (output for cell in executed.cells for output in cell.get("outputs", []))
+    results = (output.get("data", {}).get(RESULT_MIME, {}) for output in outputs)
+    return {name: value for result in results for name, value in result.items()}
+
+
+def _page(executed: Any, title: str) -> str:
+    """Turn an executed lesson into a page that needs nothing beside it."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(template_name="lab", raw_template=PAGE_TEMPLATE)
+    return exporter.from_notebook_node(executed, {"metadata": {"name": title}})[0]
+
+
+def run(
+    notebooks: Path,
+    output: Path,
+    *,
+    preset: str = "default",
+    overrides: Sequence[tuple[str, str]] = (),
+    only: Sequence[str] = (),
+    cell_timeout: int = 1800,
+) -> tuple[Path, list[Result]]:
+    """Run lessons one after the other.
+
+    Parameters
+    ----------
+    notebooks : Path
+        Folder of the lessons and of ``presets.toml``.
+    output : Path
+        Folder in which a new folder for this run is made.
+    preset : str
+        Name of a table in ``presets.toml``.
+    overrides : sequence of (str, str)
+        Names and values of parameters, stronger than the preset.
+    only : sequence of str
+        Numbers or names of the lessons to run; all when empty.
+    cell_timeout : int
+        Seconds that a cell may take.
+
+    Returns
+    -------
+    tuple of (Path, list of Result)
+        The folder of this run, with an executed notebook and a page for each lesson,
+        ``index.html`` and ``summary.json``; and the results in the order of the lessons.
+
+    Raises
+    ------
+    RunnerError
+        If lessons, preset or parameters are not as expected; nothing has been written then.
+    """
+    lessons = find_lessons(notebooks, only)
+    plans = plan(lessons, read_preset(notebooks, preset), overrides)
+    folder = _new_folder(output.resolve())
+    results: list[Result] = []
+    for lesson, values in progress.bar(list(zip(lessons, plans, strict=True)), "lessons"):
+        results.append(run_lesson(lesson, values, folder, cell_timeout))
+        about = {"preset": preset, "started": folder.name, "lessons": [asdict(r) for r in results]}
+        text = json.dumps(about, indent=2, ensure_ascii=False)
+        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "index.html").write_text(index_page(folder, results), encoding="utf-8")
+    return folder, results
+
+
+def _new_folder(output: Path) -> Path:
+    """Make a folder named after this moment; a second one of the same second gets a number."""
+    stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+    number = 1
+    while True:
+        folder = output / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+
+
+def summary(results: Sequence[Result]) -> str:
+    """Table of the results for the terminal, followed by the failures."""
+    table = [("lesson", "seconds", "status", "key numbers")]
+    table += [(r.lesson, f"{r.seconds:.1f}", r.status, _shown(r.numbers)) for r in results]
+    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    lines = [
+        f"{name:<{widths[0]}}  {seconds:>{widths[1]}}  {status:<{widths[2]}}  {numbers}".rstrip()
+        for name, seconds, status, numbers in table
+    ]
+    return "\n".join(lines + [_failure(r) for r in results if r.error])
+
+
+def _failure(result: Result) -> str:
+    place = f", cell {result.cell} ({result.source})" if result.cell else ""
+    return f"failed: {result.lesson}{place}: {result.error}"
+
+
+def _shown(numbers: Mapping[str, Any]) -> str:
+    texts = {n: f"{v:.4g}" if isinstance(v, float) else str(v) for n, v in numbers.items()}
+    return ", ".join(f"{name} = {text}" for name, text in texts.items())
+
+
+def index_page(folder: Path, results: Sequence[Result]) -> str:
+    """Page that leads to every lesson of a run."""
+    rows = []
+    for r in results:
+        title, page = html.escape(r.title), f"{r.lesson}.html"
+        link = f'<a href="{html.escape(page)}">{title}</a>' if (folder / page).exists() else title
+        status = html.escape(_failure(r) if r.error else r.status)
+        numbers = html.escape(_shown(r.numbers))
+        rows.append(
+            f'<tr><th scope="row">{link}</th><td>{r.seconds:.1f}</td>'
+            f"<td>{status}</td><td>{numbers}</td></tr>"
+        )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Lessons run on {html.escape(folder.name)}</title>
+<style>
+body {{ font: 1rem/1.5 sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }}
+table {{ border-collapse: collapse; }}
+th, td {{ border-bottom: 1px solid #767676; padding: .4rem .8rem; text-align: left; }}
+</style>
+</head>
+<body>
+<main>
+<h1>Lessons run on {html.escape(folder.name)}</h1>
+<table>
+<caption>Each lesson as it was executed</caption>
+<thead><tr><th scope="col">Lesson</th><th scope="col">Seconds</th>
+<th scope="col">Status</th><th scope="col">Key numbers</th></tr></thead>
+<tbody>
+{chr(10).join(rows)}
+</tbody>
+</table>
+</main>
+</body>
+</html>
+"""

@@ -1,0 +1,364 @@
+"""The runner, tried on tiny lessons."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from course_lib import __main__ as cli
+from course_lib import environment, paths, runner
+
+ROOT = Path(__file__).resolve().parents[2]
+PRESETS = """
+[default]
+[smoke.all]
+epochs = 1
+rate = 1
+[smoke."02"]
+epochs = 2
+[wrong."02"]
+width = 3
+[mistyped.all]
+epochs = 1.5
+[flat]
+epochs = 1
+"""
+RESULT = (
+    "from IPython.display import display\n"
+    "display({'application/vnd.course.result+json': {%s}, 'text/plain': ''}, raw=True)"
+)
+
+
+def write_lesson(folder: Path, name: str, *sources: str, parameters: str = "epochs = 3") -> Path:
+    """Write a lesson with a title, a parameters cell and some more cells."""
+    cells = [new_markdown_cell(f"# Learn <{name}>\n\nText.")]
+    cells += [new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    cells += [new_code_cell(source) for source in sources]
+    notebook = new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    path = folder / f"{name}.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture
+def notebooks(tmp_path: Path) -> Path:
+    """Folder with a space, Chinese characters and braces in its name, and two lessons."""
+    folder = tmp_path / "迁移 学习 {course}" / "notebooks"
+    folder.mkdir(parents=True)
+    (folder / "presets.toml").write_text(PRESETS, encoding="utf-8")
+    given = "epochs = 3  # times\nrate = 0.5\nshuffle = True\nname = 'insects'"
+    write_lesson(folder, "02_second", RESULT % "'epochs': epochs, 'two': 2.0")
+    write_lesson(
+        folder,
+        "01_first",
+        RESULT % "'epochs': epochs, 'rate': rate, 'shuffle': shuffle, 'name': name",
+        parameters=given,
+    )
+    return folder
+
+
+@pytest.fixture
+def course(notebooks: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The command line, pointed at the tiny lessons; gives the course's folder."""
+    monkeypatch.setattr(paths, "notebooks_dir", lambda: notebooks)
+    monkeypatch.setattr(paths, "course_root", lambda: notebooks.parent)
+    return notebooks.parent
+
+
+def test_runs_in_order_and_keeps_everything(notebooks: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in notebooks.iterdir()}
+    folder, results = runner.run(notebooks, tmp_path / "输出 {x}")
+    assert [r.lesson for r in results] == ["01_first", "02_second"]
+    assert [r.status for r in results] == ["ok", "ok"], [r.error for r in results]
+    assert results[0].numbers == {"epochs": 3, "rate": 0.5, "shuffle": True, "name": "insects"}
+    assert results[1].numbers == {"epochs": 3, "two": 2.0}
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "01_first.html",
+        "01_first.ipynb",
+        "02_second.html",
+        "02_second.ipynb",
+        "index.html",
+        "summary.json",
+    ]
+    saved = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert saved["preset"] == "default"
+    assert [lesson["numbers"] for lesson in saved["lessons"]] == [r.numbers for r in results]
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    for name in ("01_first", "02_second"):
+        assert f'<a href="{name}.html">Learn &lt;{name}&gt;</a>' in index
+    assert "two = 2" in index
+    table = runner.summary(results)
+    assert table.index("01_first") < table.index("02_second")
+    assert "epochs = 3, name = insects, rate = 0.5, shuffle = True" in table
+    assert {path: path.read_bytes() for path in notebooks.iterdir()} == before
+
+
+def test_preset_and_overrides_reach_the_lesson(notebooks: Path, tmp_path: Path) -> None:
+    _, results = runner.run(
+        notebooks,
+        tmp_path,
+        preset="smoke",
+        overrides=[("name", 'a "b" \\ 蚂蚁'), ("shuffle", "false")],
+    )
+    assert results[0].numbers == {
+        "epochs": 1,
+        "rate": 1.0,
+        "shuffle": False,
+        "name": 'a "b" \\ 蚂蚁',
+    }
+    assert results[1].numbers["epochs"] == 2
+
+
+def test_override_is_stronger_than_preset(notebooks: Path) -> None:
+    lessons = runner.find_lessons(notebooks)
+    preset = runner.read_preset(notebooks, "smoke")
+    chosen = runner.plan(lessons, preset, [("epochs", "9"), ("rate", "1e-3")])
+    assert chosen == [{"epochs": 9, "rate": 0.001}, {"epochs": 9}]
+    assert type(runner.plan(lessons, preset)[0]["rate"]) is float
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            ["-p", "epoch", "3"],
+            ["'epoch'", "Did you mean 'epochs'", "epochs (int)", "rate (float)"],
+        ),
+        (["-p", "epochs", "many"], ["'epochs'", "a whole number", "'many'"]),
+        (["-p", "epochs", "2.5"], ["'epochs'", "a whole number", "'2.5'"]),
+        (["-p", "epochs", "true"], ["'epochs'", "a whole number"]),
+        (["-p", "shuffle", "1"], ["'shuffle'", "true or false"]),
+        (["-p", "rate", "fast"], ["'rate'", "a number"]),
+        (["-p", "rate", "nan"], ["'rate'", "a number"]),
+        (["--only", "2", "-p", "rate", "1"], ["no parameter 'rate'"]),
+        (["--preset", "smok"], ["'smok'", "Did you mean 'smoke'"]),
+        (["--preset", "wrong"], ["02_second", "'width'"]),
+        (["--preset", "mistyped"], ["'epochs'", "1.5"]),
+        (["--preset", "flat"], ["'epochs'", "[flat.all]"]),
+        (["--only", "3"], ["no lesson '3'", "01_first, 02_second"]),
+        (["--only", "02_secnd"], ["Did you mean '02_second'"]),
+        (["--cell-timeout", "0"], ["--cell-timeout"]),
+        (["--cell-timeout", "soon"], ["--cell-timeout"]),
+        (["-p", "epochs"], ["expected 2 arguments"]),
+        (["--unknown"], ["--unknown"]),
+    ],
+)
+def test_wrong_request_is_one_line_and_writes_nothing(
+    course: Path, capsys: pytest.CaptureFixture[str], given: list[str], expected: list[str]
+) -> None:
+    before = sorted(course.rglob("*"))
+    try:
+        code = cli.main(["run", *given])
+    except SystemExit as end:
+        code = end.code
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert err.startswith("course_lib: ")
+    assert err.count("\n") == 1
+    for text in expected:
+        assert text in err
+    assert sorted(course.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "epochs = int(3)",
+        "epochs = None",
+        "epochs: int = 3",
+        "epochs = [1]",
+        "a = b = 1",
+        "epochs = 1j",
+        "import os",
+        "epochs =",
+    ],
+)
+def test_parameters_cell_must_be_plain(notebooks: Path, source: str) -> None:
+    path = write_lesson(notebooks, "03_third", parameters=source)
+    with pytest.raises(runner.RunnerError, match=r"03_third\.ipynb"):
+        runner.read_lesson(path)
+
+
+def test_parameters_are_read_without_running() -> None:
+    source = "# comment\nepochs = 3  # note\nrate = -1e-3\nname = 'a=b'\nquick = False"
+    assert runner.read_parameters(source) == {
+        "epochs": 3,
+        "rate": -0.001,
+        "name": "a=b",
+        "quick": False,
+    }
+
+
+def test_file_that_is_no_notebook(notebooks: Path) -> None:
+    (notebooks / "03_third.ipynb").write_text("{}", encoding="utf-8")
+    with pytest.raises(runner.RunnerError, match=r"03_third\.ipynb cannot be read"):
+        runner.find_lessons(notebooks)
+
+
+def test_no_lessons(tmp_path: Path) -> None:
+    with pytest.raises(runner.RunnerError, match="no lessons"):
+        runner.find_lessons(tmp_path)
+
+
+@pytest.mark.parametrize("wanted", [["2"], ["02"], ["02_second"]])
+def test_only(notebooks: Path, wanted: list[str]) -> None:
+    assert [lesson.name for lesson in runner.find_lessons(notebooks, wanted)] == ["02_second"]
+
+
+def test_only_keeps_the_order_of_the_lessons(course: Path) -> None:
+    options = cli.build_parser().parse_args(["run", "--only", "2,01", "--only", "02"])
+    lessons = runner.find_lessons(course / "notebooks", cli._wanted(options))
+    assert [lesson.name for lesson in lessons] == ["01_first", "02_second"]
+
+
+FAILURES = {
+    "raises": ("print('so far')\nraise ValueError('no ants\\nat all')", "ValueError: no ants"),
+    "hangs": ("import time\ntime.sleep(600)", "CellTimeoutError: the cell had not ended after 3 s"),
+    "dies": ("import os\nos._exit(1)", "DeadKernelError: "),
+}
+
+
+@pytest.mark.parametrize("kind", list(FAILURES))
+@pytest.mark.parametrize("preset", ["default", "smoke"])  # smoke injects a cell
+def test_failing_lesson_does_not_stop_the_others(
+    course: Path, capsys: pytest.CaptureFixture[str], kind: str, preset: str
+) -> None:
+    source, message = FAILURES[kind]
+    write_lesson(course / "notebooks", "01_first", "print('begun')", source, "print('never')")
+    code = cli.main(["run", "--preset", preset, "--cell-timeout", "3"])
+    out, err = capsys.readouterr()
+    assert code == 1
+    assert "Traceback" not in err
+    first_line = source.partition("\n")[0]
+    assert f"failed: 01_first, cell 3 ({first_line}): {message}" in out
+    (folder,) = (course / "runs").iterdir()
+    first, second = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["lessons"]
+    assert (first["status"], first["cell"]) == ("failed", 3)
+    assert (second["status"], second["cell"], second["error"]) == ("ok", None, "")
+    partial = nbformat.read(folder / "01_first.ipynb", as_version=4)
+    outputs = [output for cell in partial.cells for output in cell.get("outputs", [])]
+    assert outputs[0].text == "begun\n"
+    name = message.partition(":")[0]
+    assert [output.get("ename") for output in outputs].count(name) == 1
+    assert "never" not in str(outputs)
+    assert name in (folder / "01_first.html").read_text(encoding="utf-8")
+    assert message in (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_pages_describe_their_figures(notebooks: Path, tmp_path: Path) -> None:
+    source = (
+        "from IPython.display import display\n"
+        "display({'image/png': 'AAAA', 'text/plain': 'x'}, raw=True,\n"
+        "        metadata={'image/png': {'alt': 'Two <ants> meet'}})"
+    )
+    write_lesson(notebooks, "01_first", source)
+    folder, _ = runner.run(notebooks, tmp_path, only=["1"])
+    page = (folder / "01_first.html").read_text(encoding="utf-8")
+    assert 'alt="Two &lt;ants&gt; meet"' in page
+    assert "<title>Learn &lt;01_first&gt;</title>" in page
+
+
+def test_two_runs_in_the_same_second_have_their_own_folders(tmp_path: Path) -> None:
+    assert len({runner._new_folder(tmp_path) for _ in range(5)}) == 5
+
+
+def test_environment_is_set_for_kernels_and_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_LIB_PROGRESS", "1")
+    before = dict(os.environ)
+    with runner.kernel_environment():
+        assert os.environ["COURSE_LIB_PROGRESS"] == "0"
+        assert os.environ["PYTHONPATH"].split(os.pathsep)[0] == str(ROOT)
+    assert dict(os.environ) == before
+
+
+def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run code in a new interpreter started in a folder."""
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=given,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_from_another_folder_quietly_with_this_python(notebooks: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    seen = "import sys, pathlib, course_lib\n" + RESULT % (
+        "'python': sys.executable, 'bar': __import__('os').environ['COURSE_LIB_PROGRESS'],"
+        "'folder': pathlib.Path.cwd().name, 'lib': course_lib.__file__"
+    )
+    write_lesson(notebooks, "01_first", seen)
+    done = python(
+        "import sys; from course_lib import __main__ as cli, paths\n"
+        f"from pathlib import Path; paths.notebooks_dir = lambda: Path({str(notebooks)!r})\n"
+        "sys.exit(cli.main(['run', '--only', '1', '--output', 'runs']))",
+        elsewhere,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    (folder,) = (elsewhere / "runs").iterdir()
+    numbers = json.loads((folder / "summary.json").read_text("utf-8"))["lessons"][0]["numbers"]
+    assert numbers == {
+        "python": sys.executable,
+        "bar": "0",
+        "folder": "notebooks",
+        "lib": str(ROOT / "course_lib" / "__init__.py"),
+    }
+
+
+def test_help_of_every_command_without_torch(tmp_path: Path) -> None:
+    done = python(
+        "import sys; from course_lib import __main__ as cli\n"
+        "for words in ([], ['run'], ['check'], ['download'], ['info']):\n"
+        "    try: cli.main([*words, '--help'])\n"
+        "    except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'torch', 'papermill', 'nbconvert', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    for word in ("run", "check", "download", "info", "--preset", "--cell-timeout", "--only"):
+        assert word in done.stdout
+
+
+def test_download_of_an_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["download", "bees"]) == 2
+    assert capsys.readouterr().err.startswith("course_lib: ")
+
+
+def test_environment_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"same": "2.14.1", "patch": "2.14.0+cpu", "minor": "2.13.1", "free": "9"}
+
+    def version(name: str) -> str:
+        if name not in installed:
+            raise environment.importlib.metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(environment.importlib.metadata, "version", version)
+    monkeypatch.setattr(environment.platform, "python_version", lambda: "3.10.2")
+    (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = ">=3.11"\n')
+    (tmp_path / "requirements.txt").write_text(
+        "# what the lessons import\n\n-e .\nsame==2.14.1  # why\npatch==2.14.1\n"
+        'minor[extra]==2.14.1 ; python_version > "3"\nabsent==1.0.0\nfree\n'
+    )
+    assert environment.environment_report(tmp_path) == [
+        ("python", ">=3.11", "3.10.2", False),
+        ("same", "==2.14.1", "2.14.1", True),
+        ("patch", "==2.14.1", "2.14.0+cpu", True),
+        ("minor", "==2.14.1", "2.13.1", False),
+        ("absent", "==1.0.0", "not installed", False),
+        ("free", "any", "9", True),
+    ]
