@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import socket
+import struct
 import threading
 import zipfile
 from collections.abc import Callable
@@ -119,13 +121,26 @@ def answer(
     return page
 
 
-def half_then_wait(body: bytes) -> Callable[[Handler], None]:
+def half_then_reset(body: bytes) -> Callable[[Handler], None]:
+    """A page that sends half of its body, then breaks the connection off."""
+
+    def page(handler: Handler) -> None:
+        answer(body[: len(body) // 2], length=len(body))(handler)
+        at_once = struct.pack("ii", 1, 0)  # close without the usual farewell: a reset
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        handler.connection.close()
+
+    return page
+
+
+def half_then_wait(body: bytes, *, announced: bool = True) -> Callable[[Handler], None]:
     """A page that sends half of its body, and the rest when the test says so."""
 
     def page(handler: Handler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Type", "application/zip")
-        handler.send_header("Content-Length", str(len(body)))
+        if announced:
+            handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         half = len(body) // 2
         handler.wfile.write(body[:half])

@@ -293,6 +293,27 @@ def test_download_an_unknown_name() -> None:
     assert message == "cannot download 'flowers': only 'hymenoptera' can be downloaded."
 
 
+def test_no_other_process_enters_during_a_download(
+    site: Site, course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; from course_lib.download import locked\n"
+        "with locked(Path(sys.argv[1]), timeout=0.05): print('entered')"
+    )
+    lock = course / "data" / ".cache" / "hymenoptera.lock"
+    fetch, said = datasets.fetch, []
+
+    def watched(url: str, target: Path) -> Path:
+        command = [sys.executable, "-c", code, str(lock)]
+        said.append(subprocess.run(command, capture_output=True, text=True, check=False).stderr)
+        return fetch(url, target)
+
+    monkeypatch.setattr(datasets, "fetch", watched)
+    download("hymenoptera", url=site.put("/photos.zip", answer(zip_of(good_entries()))))
+    assert len(said) == 1
+    assert "another process has held" in said[0]
+
+
 def test_two_processes_download_once(site: Site, course: Path) -> None:
     url = site.put("/photos.zip", half_then_wait(zip_of(good_entries())))
     code = (
@@ -357,6 +378,28 @@ def test_scan_takes_what_image_folder_takes(tmp_path: Path) -> None:
         reference = image_folder(str(folder / split))
         assert list(listing.classes) == reference.classes
         assert [(str(file), number) for file, number in listing.files[split]] == reference.samples
+
+
+def test_scan_does_not_depend_on_the_order_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_files(tmp_path / "mine")
+    write_files(folder, [f"train/ants/{place}/{i}.jpg" for place in "ab" for i in range(3)])
+    walk, iterdir = os.walk, Path.iterdir
+    orders = []
+    for backwards in (False, True):
+
+        def disk_walk(*args: object, backwards: bool = backwards, **options: object) -> list:
+            found = sorted(walk(*args, **options), reverse=backwards)  # type: ignore[call-overload]
+            return [(w, d, sorted(f, reverse=backwards)) for w, d, f in found]
+
+        def disk_iterdir(path: Path, backwards: bool = backwards) -> list[Path]:
+            return sorted(iterdir(path), reverse=backwards)
+
+        monkeypatch.setattr(os, "walk", disk_walk)
+        monkeypatch.setattr(Path, "iterdir", disk_iterdir)
+        orders.append(scan(folder))
+    assert orders[0] == orders[1]
 
 
 def test_extensions_are_those_of_torchvision() -> None:

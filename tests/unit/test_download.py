@@ -23,6 +23,7 @@ from local_site import (
     Site,
     answer,
     good_entries,
+    half_then_reset,
     half_then_wait,
     write_files,
     write_manifest,
@@ -136,8 +137,8 @@ def test_truncated_body_of_unknown_length(site: Site, tmp_path: Path) -> None:
 
 
 def test_more_than_expected_is_not_read_to_its_end(site: Site, tmp_path: Path) -> None:
-    url = site.put("/file.zip", answer(BODY, length=None))
-    message = refused(url, tmp_path / "file.zip", size=1000, retries=0)
+    url = site.put("/file.zip", half_then_wait(BODY, announced=False))
+    message = refused(url, tmp_path / "file.zip", size=1000, retries=0, timeout=5)
     assert "sent more than 1000 bytes" in message
 
 
@@ -190,6 +191,12 @@ def test_nobody_listens(site: Site, tmp_path: Path) -> None:
 
 def test_connection_closed_without_an_answer(site: Site, tmp_path: Path) -> None:
     url = site.put("/file.zip", lambda handler: None, answer(BODY))
+    assert fetch(url, tmp_path / "file.zip", delay=0).read_bytes() == BODY
+    assert len(site.seen) == 2
+
+
+def test_connection_broken_off(site: Site, tmp_path: Path) -> None:
+    url = site.put("/file.zip", half_then_reset(BODY), answer(BODY))
     assert fetch(url, tmp_path / "file.zip", delay=0).read_bytes() == BODY
     assert len(site.seen) == 2
 
@@ -543,10 +550,11 @@ def test_unpack_what_is_no_zip(content: bytes, tmp_path: Path) -> None:
     assert repr(content[:40]) in message
 
 
-def test_unpack_a_zip_with_a_damaged_byte(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [0, 3])
+def test_unpack_a_zip_with_a_damaged_byte(place: int, tmp_path: Path) -> None:
     content = bytearray(zip_of(good_entries()))
     start = content.index(b"train/ants/a1.jpg") + len("train/ants/a1.jpg")
-    content[start + 3] ^= 0xFF
+    content[start + place] ^= 0xFC  # the first byte says how the rest is packed
     assert "is not a sound zip file" in unpack_refused(tmp_path, bytes(content))
 
 
