@@ -341,6 +341,41 @@ def test_lock_keeps_another_process_out(tmp_path: Path) -> None:
     assert after.stdout == "entered\n"
 
 
+def is_held(lock: Path) -> bool:
+    """Whether another process finds this lock taken."""
+    code = (
+        "import sys; from filelock import FileLock, Timeout\n"
+        "try: FileLock(sys.argv[1]).acquire(timeout=0).release()\n"
+        "except Timeout: print('held')"
+    )
+    command = [sys.executable, "-c", code, str(lock)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout == "held\n"
+
+
+def test_fetch_and_unpack_hold_a_lock_while_they_work(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive, refuse, held = download._receive, download._refuse_dangerous, []
+
+    def watched_receive(*args: object, **options: object) -> str:
+        held.append(is_held(tmp_path / ".x.zip.lock"))
+        return receive(*args, **options)  # type: ignore[arg-type]
+
+    def watched_refuse(*args: object) -> None:
+        held.append(is_held(tmp_path / ".cache" / "photos.lock"))
+        refuse(*args)  # type: ignore[arg-type]
+
+    (tmp_path / ".cache").mkdir()
+    monkeypatch.setattr(download, "_receive", watched_receive)
+    monkeypatch.setattr(download, "_refuse_dangerous", watched_refuse)
+    zip_path = fetch(site.put("/x.zip", answer(zip_of(good_entries()))), tmp_path / "x.zip")
+    unpack(zip_path, tmp_path / "photos", MANIFEST)
+    assert held == [True, True]
+    assert not is_held(tmp_path / ".x.zip.lock")
+    assert not is_held(tmp_path / ".cache" / "photos.lock")
+
+
 # ---------------------------------------------------------------------------------- manifest
 
 
