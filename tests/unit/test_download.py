@@ -345,7 +345,8 @@ def is_held(lock: Path) -> bool:
     """Whether another process finds this lock taken."""
     code = (
         "import sys; from filelock import FileLock, Timeout\n"
-        "try: FileLock(sys.argv[1]).acquire(timeout=0).release()\n"
+        "try:\n"
+        "    with FileLock(sys.argv[1], timeout=0): print('free')\n"
         "except Timeout: print('held')"
     )
     command = [sys.executable, "-c", code, str(lock)]
