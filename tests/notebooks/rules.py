@@ -1,0 +1,349 @@
+"""What every lesson must keep to. Each rule takes a notebook and its path, and lists the faults."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
+from nbformat import NotebookNode
+
+from course_lib.runner import RESULT_MIME, RunnerError, Value, read_parameters
+
+Rule = Callable[[NotebookNode, Path], list[str]]
+RULES: list[Rule] = []
+
+MACHINE_PATHS = re.compile(
+    r"/home/\w|/root/|/tmp/|/Users/\w|/private/var|/var/folders|/mnt/\w|/media/\w|site-packages"
+    r"|\b[A-Za-z]:(\\+|/)Users\b"
+)
+HOSTS = re.compile(
+    r"localhost|--(extra-)?index-url|pypi/simple|pypi\.org/simple|\.internal\b"
+    r"|\b(127|10)(\.\d{1,3}){3}\b|\b192\.168(\.\d{1,3}){2}\b|\b172\.(1[6-9]|2\d|3[01])(\.\d{1,3}){2}\b"
+)
+MARKERS_OF_NBVAL = re.compile(r"#\s*(NBVAL_|PYTEST_VALIDATE_)")
+FORBIDDEN_TAGS = {"nbval-skip", "nbval-raises-exception", "raises-exception", "injected-parameters"}
+IGNORED = "nbval-ignore-output"
+REASON = re.compile(r"reason-[a-z0-9]+(-[a-z0-9]+)*")
+CAPTION = re.compile(r"\*\*Figure (\d+)\.\*\*\s+\S")
+
+
+def rule(function: Rule) -> Rule:
+    """Add a function to the rules."""
+    RULES.append(function)
+    return function
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """Tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
+def code_cells(notebook: NotebookNode) -> list[tuple[str, NotebookNode]]:
+    """Code cells that hold code, each with what to call it in a message."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    return [(f"code cell {number}", cell) for number, cell in enumerate(cells, start=1)]
+
+
+def all_outputs(notebook: NotebookNode) -> Iterator[tuple[str, NotebookNode]]:
+    """Every output, with the name of its cell."""
+    return ((where, out) for where, cell in code_cells(notebook) for out in cell.outputs)
+
+
+def texts(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
+    """Every piece of text in sources and outputs; the bytes of pictures are none."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        yield f"cell {number}", cell.source
+        for output in cell.get("outputs", []):
+            data = dict(output.get("data", {}))
+            parts = [output.get(key, "") for key in ("text", "ename", "evalue")]
+            parts += output.get("traceback", [])
+            parts += [v for mime, v in data.items() if not re.match(r"image/(?!svg)", mime)]
+            yield f"output of cell {number}", "\n".join(map(str, parts))
+
+
+def names(cell: NotebookNode) -> list[ast.Name]:
+    """Names in the code of a cell, in their order; lines such as ``%time`` are understood."""
+    tree = ast.parse(TransformerManager().transform_cell(cell.source))
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return sorted(found, key=lambda node: (node.lineno, node.col_offset))
+
+
+def prose_before_code(notebook: NotebookNode) -> str:
+    """Markdown up to the first code cell."""
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            break
+        found.append(cell.source)
+    return "\n".join(found)
+
+
+def headings(notebook: NotebookNode) -> list[str]:
+    """Headings of all markdown cells, without the code between fences."""
+    prose = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    plain = (
+        re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.DOTALL | re.MULTILINE) for text in prose
+    )
+    return [line.strip() for text in plain for line in text.splitlines() if re.match(r"#+ ", line)]
+
+
+@rule
+def file_is_named_and_small(notebook: NotebookNode, path: Path) -> list[str]:
+    """``NN_name.ipynb`` below 1.5 MB."""
+    faults = [] if re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name) else [f"name {path.name}"]
+    size = path.stat().st_size
+    return faults + ([f"{size / 1e6:.2f} MB"] if size >= 1.5e6 else [])
+
+
+@rule
+def format_is_valid(notebook: NotebookNode, path: Path) -> list[str]:
+    """Format 4.5 or later of nbformat's schema."""
+    if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):
+        return [f"format {notebook.nbformat}.{notebook.nbformat_minor}, needed is 4.5 (cell ids)"]
+    errors = nbformat.validator.iter_validate(notebook)
+    faults = [str(error.message)[:200] for error in errors]
+    ids = [cell.get("id") for cell in notebook.cells]
+    return faults + (["two cells have the same id"] if len(set(ids)) < len(ids) else [])
+
+
+@rule
+def kernel_is_python3(notebook: NotebookNode, path: Path) -> list[str]:
+    """The kernel that every installation has."""
+    name = notebook.metadata.get("kernelspec", {}).get("name")
+    return [] if name == "python3" else [f"kernel {name!r}"]
+
+
+@rule
+def metadata_is_minimal(notebook: NotebookNode, path: Path) -> list[str]:
+    """Nothing that changes from machine to machine or from run to run."""
+    faults = [
+        f"notebook: {key}" for key in set(notebook.metadata) - {"kernelspec", "language_info"}
+    ]
+    for number, cell in enumerate(notebook.cells, start=1):
+        extra = set(cell.metadata) - {"tags", "jupyter"}
+        extra |= {f"jupyter.{k}" for k in set(cell.metadata.get("jupyter", {})) - {"source_hidden"}}
+        faults += [f"cell {number}: {key}" for key in extra]
+    for where, output in all_outputs(notebook):
+        faults += [
+            f"output of {where}: {k}" for k in set(output.get("metadata", {})) - {"image/png"}
+        ]
+    return sorted(faults)
+
+
+@rule
+def no_attachments(notebook: NotebookNode, path: Path) -> list[str]:
+    """Pictures come from code, or from files with alt text."""
+    cells = enumerate(notebook.cells, start=1)
+    return [f"cell {number}: attachment" for number, cell in cells if cell.get("attachments")]
+
+
+@rule
+def no_widget_state(notebook: NotebookNode, path: Path) -> list[str]:
+    """A saved widget shows nothing to a reader without its kernel."""
+    found = [
+        w for w, out in all_outputs(notebook) if any("widget" in m for m in out.get("data", {}))
+    ]
+    return found + (["notebook metadata"] if "widgets" in notebook.metadata else [])
+
+
+@rule
+def executed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
+    """Counts 1 to n: run from the top in a fresh kernel. nbval skips cells that have no count."""
+    counts = [cell.execution_count for _, cell in code_cells(notebook)]
+    if not counts:
+        return ["there is no code"]
+    return [] if counts == list(range(1, len(counts) + 1)) else [f"execution counts {counts}"]
+
+
+@rule
+def no_errors(notebook: NotebookNode, path: Path) -> list[str]:
+    """No cell ended in an exception."""
+    found = [(where, out) for where, out in all_outputs(notebook) if out.output_type == "error"]
+    return [f"{where}: {out.ename}" for where, out in found]
+
+
+@rule
+def no_stderr(notebook: NotebookNode, path: Path) -> list[str]:
+    """No warning was printed."""
+    found = [(where, out) for where, out in all_outputs(notebook) if out.get("name") == "stderr"]
+    return [f"{where}: {out.text[:100]!r}" for where, out in found]
+
+
+@rule
+def no_machine_paths(notebook: NotebookNode, path: Path) -> list[str]:
+    """No folder of whoever saved it."""
+    found = [(where, MACHINE_PATHS.search(text)) for where, text in texts(notebook)]
+    return [f"{where}: {match[0]!r}" for where, match in found if match]
+
+
+@rule
+def no_hosts(notebook: NotebookNode, path: Path) -> list[str]:
+    """No address of a private network, and no package index."""
+    found = [(where, HOSTS.search(text)) for where, text in texts(notebook)]
+    return [f"{where}: {match[0]!r}" for where, match in found if match]
+
+
+@rule
+def outputs_compared_or_reasoned(notebook: NotebookNode, path: Path) -> list[str]:
+    """Whatever nbval does not compare says why, and nothing is skipped."""
+    faults = []
+    for where, cell in code_cells(notebook):
+        faults += [f"{where}: tag {tag}" for tag in tags(cell) if tag in FORBIDDEN_TAGS]
+        if MARKERS_OF_NBVAL.search(cell.source):
+            faults.append(f"{where}: a comment for nbval; use a tag")
+        reasons = [tag for tag in tags(cell) if REASON.fullmatch(tag)]
+        if IGNORED in tags(cell) and not reasons:
+            faults.append(f"{where}: {IGNORED} without a tag reason-WHY")
+        if reasons and IGNORED not in tags(cell):
+            faults.append(f"{where}: {reasons[0]} without {IGNORED}")
+    return faults
+
+
+@rule
+def at_least_half_compared(notebook: NotebookNode, path: Path) -> list[str]:
+    """Of the cells that show something, and of all code cells."""
+    cells = [cell for _, cell in code_cells(notebook)]
+    faults = []
+    for what, among in (("code cells", cells), ("with output", [c for c in cells if c.outputs])):
+        compared = sum(IGNORED not in tags(cell) for cell in among)
+        if not among or 2 * compared < len(among):
+            faults.append(f"only {compared} of {len(among)} {what} compared")
+    return faults
+
+
+@rule
+def parameters_are_plain(notebook: NotebookNode, path: Path) -> list[str]:
+    """One parameters cell, before other code reads them, of plain values and nothing else."""
+    found = [cell for _, cell in code_cells(notebook) if "parameters" in tags(cell)]
+    if len(found) != 1:
+        return [f"{len(found)} cells are tagged parameters"]
+    try:
+        return [] if read_parameters(found[0].source) else ["no parameter"]
+    except RunnerError as error:
+        return [str(error)]
+
+
+@rule
+def parameters_are_used(notebook: NotebookNode, path: Path) -> list[str]:
+    """A later cell reads each parameter, and none sets it anew."""
+    cells = code_cells(notebook)
+    place = next((i for i, (_, cell) in enumerate(cells) if "parameters" in tags(cell)), None)
+    if place is None:
+        return ["no cell is tagged parameters"]
+    given = {node.id for node in names(cells[place][1]) if isinstance(node.ctx, ast.Store)}
+    later = [(where, node) for where, cell in cells[place + 1 :] for node in names(cell)]
+    read = {node.id for _, node in later if isinstance(node.ctx, ast.Load)}
+    faults = [f"{name} is never used" for name in sorted(given - read)]
+    anew = {(w, n.id) for w, n in later if isinstance(n.ctx, ast.Store) and n.id in given}
+    return faults + [f"{where} sets {name} anew" for where, name in sorted(anew)]
+
+
+@rule
+def figures_have_alt_text(notebook: NotebookNode, path: Path) -> list[str]:
+    """Figures come from ``course_lib.plots.show`` with a full description."""
+    faults = []
+    for where, output in all_outputs(notebook):
+        data = output.get("data", {})
+        if "<img" in str(data.get("text/html", "")):
+            faults.append(f"{where}: a picture inside HTML")
+        for mime in (mime for mime in data if mime.startswith("image/")):
+            alt = output.metadata.get(mime, {}).get("alt", "")
+            if mime != "image/png" or output.output_type != "display_data":
+                faults.append(f"{where}: {mime} as {output.output_type}, not through plots.show")
+            elif len(alt) < 20 or alt.startswith("<Figure"):
+                faults.append(f"{where}: alt text {alt!r}")
+            elif data.get("text/plain") != alt:
+                faults.append(f"{where}: text/plain is not the alt text")
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type == "markdown" and re.search(
+            r"!\[\s*\]\(|<img(?![^>]*\balt=)", cell.source
+        ):
+            faults.append(f"cell {number}: a picture without alt text")
+    return faults
+
+
+@rule
+def figures_have_captions(notebook: NotebookNode, path: Path) -> list[str]:
+    """Between a figure and the next code stands ``**Figure N.**``, N counting from 1."""
+    faults: list[str] = []
+    figures, captions = 0, 0
+    for cell in [*notebook.cells, None]:
+        if (cell is None or cell.cell_type == "code") and captions != figures:
+            faults.append(f"{figures} figures but {captions} captions so far")
+            figures = captions
+        if cell is not None and cell.cell_type == "code":
+            data = [output.get("data", {}) for output in cell.outputs]
+            figures += sum(any(mime.startswith("image/") for mime in item) for item in data)
+        elif cell is not None:
+            for number in CAPTION.findall(cell.source):
+                captions += 1
+                if int(number) != captions:
+                    faults.append(f"caption {captions} is numbered {number}")
+    return faults
+
+
+@rule
+def code_is_in_small_pieces(notebook: NotebookNode, path: Path) -> list[str]:
+    """At most 25 lines a cell, half of the cells at most 15."""
+    lengths = {where: len(cell.source.splitlines()) for where, cell in code_cells(notebook)}
+    faults = [f"{where}: {length} lines" for where, length in lengths.items() if length > 25]
+    middle = statistics.median(lengths.values()) if lengths else 0
+    return faults + ([f"median {middle:g} lines"] if middle > 15 else [])
+
+
+@rule
+def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
+    """Title, what one learns, needs and how long; recap and further reading."""
+    first = notebook.cells[0] if notebook.cells else {"cell_type": "none", "source": ""}
+    faults = []
+    if first["cell_type"] != "markdown" or not re.match(r"# \S", first["source"]):
+        faults.append("the first cell does not begin with a title '# …'")
+    opening, found = prose_before_code(notebook), headings(notebook)
+    wanted = ("**You will learn**", "**You need**", "**Time**")
+    faults += [f"no {text} before the first code" for text in wanted if text not in opening]
+    faults += [f"no heading {h!r}" for h in ("## Recap", "## Going further") if h not in found]
+    titles = [heading for heading in found if heading.startswith("# ")]
+    return faults + ([f"{len(titles)} titles"] if len(titles) > 1 else [])
+
+
+@rule
+def key_numbers_are_plain(notebook: NotebookNode, path: Path) -> list[str]:
+    """What the runner collects is a flat table of numbers and texts."""
+    faults = []
+    for where, output in all_outputs(notebook):
+        table: Any = output.get("data", {}).get(RESULT_MIME, {})
+        if not isinstance(table, dict):
+            faults.append(f"{where}: {RESULT_MIME} is no table")
+        elif bad := [k for k, v in table.items() if not isinstance(v, (bool, int, float, str))]:
+            faults.append(f"{where}: {bad[0]} is neither number nor text")
+    return faults
+
+
+def preset_faults(
+    presets: dict[str, dict[str, Any]], lessons: dict[str, dict[str, Value]]
+) -> list[str]:
+    """List values in presets that no lesson would receive, or that have the wrong type.
+
+    ``presets`` is ``presets.toml`` as read; ``lessons`` maps each lesson's name to its parameters.
+    """
+    faults = []
+    for preset, tables in presets.items():
+        for key, table in tables.items():
+            among = [v for name, v in lessons.items() if key in ("all", name[:2])]
+            for name, value in table.items() if isinstance(table, dict) else [(key, table)]:
+                defaults = [values[name] for values in among if name in values]
+                if not defaults:
+                    faults.append(f"{preset}.{key}: no lesson has a parameter {name!r}")
+                for default in defaults:
+                    allowed = {type(default), int} if type(default) is float else {type(default)}
+                    if type(value) not in allowed:
+                        faults.append(f"{preset}.{key}: {name} = {value!r}, default {default!r}")
+            if not among:
+                faults.append(f"{preset}.{key}: no such lesson")
+    return faults

@@ -1,0 +1,312 @@
+"""The checks of the lessons, checked: each is green on a good lesson and red on a broken one."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+import rules
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from saved_outputs import differences
+
+from course_lib.runner import kernel_environment
+
+PIXEL = base64.b64encode(b"no real picture, but nobody looks at it here").decode()
+ALT = "Two ants meet on a leaf, one of them carries a seed."
+OPENING = """# Count ants
+
+**You will learn** to count.
+
+**You need** nothing.
+
+**Time**: a second."""
+SHOW = f"""display({{"image/png": "{PIXEL}", "text/plain": "{ALT}"}},
+        metadata={{"image/png": {{"alt": "{ALT}"}}}}, raw=True)"""
+RESULT = 'display({"application/vnd.course.result+json": {"ants": ants}}, raw=True)'
+
+
+def lesson() -> NotebookNode:
+    """Write a lesson that keeps to every rule, not yet executed."""
+    cells = [
+        new_markdown_cell(OPENING),
+        new_code_cell('ants = 3\nplace = "leaf"', metadata={"tags": ["parameters"]}),
+        new_code_cell('print(f"{ants} ants on a {place}")\nants + 1'),
+        new_code_cell(SHOW),
+        new_markdown_cell("**Figure 1.** Two ants."),
+        new_code_cell(RESULT),
+        new_code_cell(
+            "import time\nprint(time.time())",
+            metadata={"tags": ["nbval-ignore-output", "reason-timing"]},
+        ),
+        new_markdown_cell("## Recap\n\nCounted.\n\n## Going further\n\nMore ants."),
+    ]
+    notebook = new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    return notebook
+
+
+def execute(notebook: NotebookNode, path: Path) -> NotebookNode:
+    """Run a notebook and save it as a lesson is saved."""
+    nbformat.write(notebook, path)
+    with kernel_environment():
+        done = papermill.execute_notebook(str(path), None, progress_bar=False, cwd=path.parent)
+    done.metadata = {k: done.metadata[k] for k in ("kernelspec", "language_info")}
+    for cell in done.cells:
+        cell.metadata = {"tags": cell.metadata.tags} if cell.metadata.tags else {}
+    nbformat.write(done, path)
+    return nbformat.read(path, as_version=4)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[NotebookNode, Path]:
+    """A good lesson, executed, and its path."""
+    path = tmp_path_factory.mktemp("a course 课程") / "01_ants.ipynb"
+    return execute(lesson(), path), path
+
+
+def set_source(index: int, text: str) -> Callable[[NotebookNode], None]:
+    """Change a cell's source."""
+    return lambda notebook: notebook.cells[index].update(source=text)
+
+
+def add_output(output: NotebookNode) -> Callable[[NotebookNode], None]:
+    """Add an output to the second code cell."""
+    return lambda notebook: notebook.cells[2].outputs.append(output)
+
+
+def set_tags(index: int, *tags: str) -> Callable[[NotebookNode], None]:
+    """Change a cell's tags."""
+    return lambda notebook: notebook.cells[index].metadata.update(tags=list(tags))
+
+
+def clear_counts(notebook: NotebookNode) -> None:
+    """Save it without execution counts."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = None
+
+
+def figure(**changes: object) -> Callable[[NotebookNode], None]:
+    """Change the figure's output."""
+    return lambda notebook: notebook.cells[3].outputs[0].update(changes)
+
+
+def alt_text(alt: str) -> Callable[[NotebookNode], None]:
+    """Describe the figure otherwise."""
+    data = {"image/png": PIXEL, "text/plain": alt}
+    return figure(data=data, metadata={"image/png": {"alt": alt}})
+
+
+def stream(text: str, name: str = "stdout") -> NotebookNode:
+    """Something printed."""
+    return new_output("stream", name=name, text=text)
+
+
+def html(text: str) -> NotebookNode:
+    """Something shown as HTML."""
+    return new_output("display_data", {"text/html": text})
+
+
+IGNORE = "nbval-ignore-output"
+BROKEN: list[tuple[str, Callable[[NotebookNode], object]]] = [
+    ("file_is_named_and_small", lambda nb: nb.cells[0].update(source="# A" + "b" * 1_500_000)),
+    ("format_is_valid", lambda nb: nb.update(nbformat_minor=4)),
+    ("format_is_valid", lambda nb: nb.cells[1].pop("outputs")),
+    ("format_is_valid", lambda nb: nb.cells[1].update(id=nb.cells[2].id)),
+    ("kernel_is_python3", lambda nb: nb.metadata.kernelspec.update(name="my-env")),
+    ("metadata_is_minimal", lambda nb: nb.metadata.update(papermill={})),
+    ("metadata_is_minimal", lambda nb: nb.cells[1].metadata.update(papermill={})),
+    (
+        "metadata_is_minimal",
+        lambda nb: nb.cells[1].metadata.update(jupyter={"outputs_hidden": True}),
+    ),
+    ("metadata_is_minimal", lambda nb: nb.cells[3].outputs[0].metadata.update(isolated=True)),
+    ("no_attachments", lambda nb: nb.cells[0].update(attachments={"a.png": {"image/png": PIXEL}})),
+    ("no_widget_state", lambda nb: nb.metadata.update(widgets={})),
+    (
+        "no_widget_state",
+        add_output(new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}})),
+    ),
+    ("executed_in_order", clear_counts),
+    ("executed_in_order", lambda nb: nb.cells[2].update(execution_count=9)),
+    ("executed_in_order", lambda nb: nb.update(cells=nb.cells[:1])),
+    ("no_errors", add_output(new_output("error", ename="E", evalue="", traceback=[]))),
+    ("no_stderr", add_output(stream("UserWarning", "stderr"))),
+    ("no_machine_paths", add_output(stream("saved to /home/ann/model.pt"))),
+    ("no_machine_paths", add_output(html("<td>C:\\Users\\Ann</td>"))),
+    ("no_machine_paths", set_source(2, "open('/tmp/x')")),
+    ("no_machine_paths", set_source(0, OPENING + " See /Users/ann/course.")),
+    ("no_hosts", add_output(stream("http://localhost:8888/lab"))),
+    ("no_hosts", set_source(0, OPENING + " pip install --index-url https://example.org")),
+    ("no_hosts", add_output(stream("from 192.168.1.17"))),
+    ("outputs_compared_or_reasoned", set_tags(6, IGNORE)),
+    ("outputs_compared_or_reasoned", set_tags(6, IGNORE, "reason-")),
+    ("outputs_compared_or_reasoned", set_tags(6, "reason-timing")),
+    ("outputs_compared_or_reasoned", set_tags(6, "nbval-skip", "reason-timing")),
+    ("outputs_compared_or_reasoned", set_tags(6, "raises-exception")),
+    ("outputs_compared_or_reasoned", set_source(2, "# NBVAL_IGNORE_OUTPUT\nprint(1)")),
+    (
+        "at_least_half_compared",
+        lambda nb: [set_tags(i, IGNORE, "reason-timing")(nb) for i in (2, 3)],
+    ),
+    ("at_least_half_compared", lambda nb: [c.update(outputs=[]) for _, c in rules.code_cells(nb)]),
+    ("parameters_are_plain", set_tags(1)),
+    ("parameters_are_plain", set_tags(2, "parameters")),
+    ("parameters_are_plain", set_source(1, "ants = int(3)")),
+    ("parameters_are_plain", set_source(1, "ants = [3]")),
+    ("parameters_are_plain", set_source(1, "# none")),
+    ("parameters_are_used", set_source(1, 'ants = 3\nplace = "leaf"\nbees = 1')),
+    ("parameters_are_used", set_source(2, "# place\nprint(ants, 'place')")),
+    ("parameters_are_used", set_source(2, "ants = 4\nprint(ants, place)")),
+    ("figures_have_alt_text", alt_text("")),
+    ("figures_have_alt_text", alt_text("Ants.")),
+    ("figures_have_alt_text", alt_text("<Figure size 640x480 with 1 Axes>")),
+    ("figures_have_alt_text", figure(metadata={})),
+    ("figures_have_alt_text", figure(data={"image/png": PIXEL, "text/plain": "something else"})),
+    ("figures_have_alt_text", figure(output_type="execute_result", execution_count=3)),
+    ("figures_have_alt_text", figure(data={"image/svg+xml": "<svg/>", "text/plain": ALT})),
+    ("figures_have_alt_text", add_output(html("<img src='a.png'>"))),
+    ("figures_have_alt_text", set_source(0, OPENING + "\n![](a.png)")),
+    ("figures_have_captions", set_source(4, "Two ants.")),
+    ("figures_have_captions", set_source(4, "**Figure 2.** Two ants.")),
+    ("figures_have_captions", set_source(4, "**Figure 1.**")),
+    ("figures_have_captions", lambda nb: nb.cells.insert(6, nb.cells.pop(4))),
+    ("figures_have_captions", lambda nb: nb.cells.pop(3)),
+    ("code_is_in_small_pieces", set_source(2, "\n".join("print(ants, place)" for _ in range(26)))),
+    (
+        "code_is_in_small_pieces",
+        lambda nb: [set_source(i, "\n".join("a" * 16))(nb) for i in (2, 3, 5)],
+    ),
+    ("frame_is_complete", lambda nb: nb.cells.pop(0)),
+    ("frame_is_complete", set_source(0, OPENING.replace("# Count", "## Count"))),
+    ("frame_is_complete", set_source(0, OPENING.replace("**You will learn**", "You learn"))),
+    ("frame_is_complete", set_source(0, OPENING.replace("**You need**", "You need"))),
+    ("frame_is_complete", set_source(0, OPENING.replace("**Time**", "Time"))),
+    ("frame_is_complete", set_source(7, "## Going further\n\nMore.")),
+    ("frame_is_complete", set_source(7, "## Recap\n\nCounted.\n\n```\n## Going further\n```")),
+    ("frame_is_complete", set_source(7, "# More\n## Recap\n## Going further")),
+    (
+        "key_numbers_are_plain",
+        add_output(new_output("display_data", {rules.RESULT_MIME: {"ants": [1, 2]}})),
+    ),
+    ("key_numbers_are_plain", add_output(new_output("display_data", {rules.RESULT_MIME: [1]}))),
+]
+BY_NAME = {rule.__name__: rule for rule in rules.RULES}
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
+def test_good_lesson_keeps_to(rule: rules.Rule, good: tuple[NotebookNode, Path]) -> None:
+    assert rule(*good) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "break_it"), BROKEN, ids=[f"{i:02}-{name}" for i, (name, _) in enumerate(BROKEN)]
+)
+def test_broken_lesson_is_found(
+    name: str,
+    break_it: Callable[[NotebookNode], object],
+    good: tuple[NotebookNode, Path],
+    tmp_path: Path,
+) -> None:
+    notebook, path = copy.deepcopy(good[0]), tmp_path / good[1].name
+    break_it(notebook)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert BY_NAME[name](notebook, path) != []
+
+
+def test_every_rule_is_seen_to_fail() -> None:
+    assert {name for name, _ in BROKEN} == set(BY_NAME)
+
+
+def test_file_name(good: tuple[NotebookNode, Path], tmp_path: Path) -> None:
+    path = tmp_path / "Ants.ipynb"
+    path.touch()
+    assert rules.file_is_named_and_small(good[0], path) == ["name Ants.ipynb"]
+
+
+def test_presets_are_checked() -> None:
+    lessons = {"01_ants": {"epochs": 3, "rate": 0.1}, "02_bees": {"epochs": 1}}
+    assert rules.preset_faults({"a": {"all": {"epochs": 1, "rate": 1}}}, lessons) == []
+    assert rules.preset_faults({"a": {"01": {"rate": 0.5}}}, lessons) == []
+    for wrong in (
+        {"all": {"epoch": 1}},
+        {"all": {"epochs": "1"}},
+        {"all": {"epochs": 1.0}},
+        {"02": {"rate": 0.5}},
+        {"03": {}},
+        {"epochs": 1},
+    ):
+        assert rules.preset_faults({"a": wrong}, lessons) != []
+
+
+def test_saved_outputs_agree(good: tuple[NotebookNode, Path]) -> None:
+    assert differences(good[1]) == []
+
+
+# What is changed, how, and the first fault expected; nbval counts code cells from 0.
+CHANGED: dict[str, tuple[Callable[[NotebookNode], object], str]] = {
+    "printed number": (
+        lambda nb: nb.cells[2].outputs[0].update(text="4 ants on a leaf\n"),
+        "Cell 1: failure",
+    ),
+    "result": (
+        lambda nb: nb.cells[2].outputs[1].data.update({"text/plain": "5"}),
+        "Cell 1: failure",
+    ),
+    "missing output": (lambda nb: nb.cells[2].outputs.pop(), "Cell 1: failure"),
+    "alt text": (
+        lambda nb: nb.cells[3].outputs[0].data.update({"text/plain": "Two bees."}),
+        "Cell 2: failure",
+    ),
+    "key number": (
+        lambda nb: nb.cells[5].outputs[0].data.update({rules.RESULT_MIME: {"ants": 4}}),
+        "Cell 3: failure",
+    ),
+    "new warning": (
+        lambda nb: nb.cells[2].update(
+            source="import sys\nprint('old', file=sys.stderr)\n" + nb.cells[2].source
+        ),
+        "Cell 1: failure",
+    ),
+    "new exception": (set_source(6, "1 / 0"), "Cell 4: failure"),
+    "skipped cell": (set_tags(5, "nbval-skip"), "Cell 3: skipped"),
+}
+
+
+@pytest.mark.parametrize("what", list(CHANGED))
+def test_changed_output_is_found(
+    what: str, good: tuple[NotebookNode, Path], tmp_path: Path
+) -> None:
+    notebook, path = copy.deepcopy(good[0]), tmp_path / good[1].name
+    change, fault = CHANGED[what]
+    change(notebook)
+    nbformat.write(notebook, path)
+    assert differences(path)[:1] == [fault]
+
+
+def test_kernel_that_dies_is_found(tmp_path: Path) -> None:
+    """nbval waits for the dead kernel until the cell's time is over."""
+    path = tmp_path / "01_dead.ipynb"
+    cells = [new_code_cell("import os\nos._exit(0)", execution_count=1)]
+    nbformat.write(new_notebook(cells=cells), path)
+    assert differences(path, cell_timeout=5) != []
+
+
+def test_cell_that_outlives_its_time_is_found(tmp_path: Path) -> None:
+    """nbval by itself passes this one: the last cell swallows the interrupt and prints 'done'."""
+    source = (
+        "import time\ntry:\n    time.sleep(30)\nexcept KeyboardInterrupt:\n    pass\nprint('done')"
+    )
+    cell = new_code_cell(source, execution_count=1, outputs=[stream("done\n")])
+    notebook = new_notebook(cells=[cell])
+    path = tmp_path / "01_slow.ipynb"
+    nbformat.write(notebook, path)
+    faults = differences(path, cell_timeout=2)
+    assert [fault for fault in faults if "took" in fault]

@@ -1,0 +1,43 @@
+"""Every lesson keeps to every rule."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from rules import RULES, Rule, preset_faults
+
+from course_lib.runner import find_lessons
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+@functools.cache
+def read(path: Path) -> NotebookNode:
+    """Read a notebook once."""
+    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
+
+
+def test_there_are_lessons() -> None:
+    assert LESSONS, "no notebook was found, so nothing was checked"
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_lesson_keeps_to(rule: Rule, path: Path) -> None:
+    faults = rule(read(path), path)
+    assert not faults, f"{rule.__doc__}\n" + "\n".join(faults)
+
+
+@pytest.mark.skipif(not LESSONS, reason="there are no lessons yet")
+def test_presets_fit_the_lessons() -> None:
+    presets = tomllib.loads((NOTEBOOKS / "presets.toml").read_text(encoding="utf-8"))
+    lessons = {lesson.name: lesson.parameters for lesson in find_lessons(NOTEBOOKS)}
+    assert {"default", "smoke", "article"} <= set(presets)
+    assert presets["default"] == {}
+    assert preset_faults(presets, lessons) == []
