@@ -6,6 +6,7 @@ with a text that says what it shows, for readers who cannot see it.
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"),
     "#777777",
 )
+PHOTOS = "photos"  # label of figures that are mostly photos
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
 
 
@@ -37,10 +39,15 @@ def show(figure: Figure, alt: str) -> None:
         One or two full sentences saying what the figure shows. Screen readers read them, terminals
         print them, and nbval compares them.
     """
+    kind = "jpeg" if figure.get_label() == PHOTOS else "png"  # photos are large as PNG
+    options = {"quality": 88} if kind == "jpeg" else {}
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=80, bbox_inches="tight", facecolor="white")
-    bundle = {"image/png": buffer.getvalue(), "text/plain": alt}
-    display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)
+    figure.savefig(
+        buffer, format=kind, dpi=80, bbox_inches="tight", facecolor="white", pil_kwargs=options
+    )
+    mime = f"image/{kind}"
+    bundle = {mime: base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
+    display(bundle, metadata={mime: {"alt": alt}}, raw=True)
 
 
 def _as_array(image: Tensor | Image.Image) -> np.ndarray:
@@ -82,7 +89,9 @@ def image_grid(
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
     cell = 1.55
-    figure = Figure(figsize=(columns * cell, rows * (cell + 0.3 * bool(titles)) + 0.4))
+    figure = Figure(
+        figsize=(columns * cell, rows * (cell + 0.3 * bool(titles)) + 0.4), label=PHOTOS
+    )
     figure.suptitle(title, fontsize=11)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:

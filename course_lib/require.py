@@ -107,6 +107,7 @@ _RULES = {
     "image_size": lambda name, value: whole(name, value, 8),
     "batch_size": lambda name, value: whole(name, value, 1),
     "epochs": lambda name, value: whole(name, value, 0),
+    "draws": lambda name, value: whole(name, value, 1),
     "seeds": lambda name, value: whole(name, value, 1),
     "seed": lambda name, value: whole(name, value, 0),
     "learning_rate": lambda name, value: number(name, value, above=0.0),
