@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from course_lib import environment, paths, runner
-from course_lib.download import DownloadError
 
 
 class Parser(argparse.ArgumentParser):
@@ -142,30 +141,28 @@ def download(options: argparse.Namespace) -> int:
 
     try:
         datasets.download(options.name)
-    except ValueError as error:  # a name that is not there to download
+    except (ValueError, RuntimeError) as error:  # no such name, or it could not be fetched
         raise runner.RunnerError(str(error)) from None
     return 0
 
 
 def info(options: argparse.Namespace) -> int:
     """Print what is installed; 1 if a requirement is not met."""
-    from course_lib import datasets
-
     rows = environment.environment_report()
     width = max(len(row.name) for row in rows)
     for row in rows:
         verdict = "OK  " if row.ok else "FAIL"
         print(f"{verdict}  {row.name:<{width}}  {row.found}  (needed: {row.needed})")
     try:
-        from course_lib.training import pick_device
-
-        print(f"device: {pick_device('auto')}")
-    except ImportError as error:
-        print(f"device: unknown ({error})")
+        from course_lib import datasets, training
+    except ImportError as error:  # said above as well, package by package
+        print(f"device and data sets: unknown ({error})")
+        return 1
+    print(f"device: {training.pick_device('auto')}")
     for name in datasets.names():
         try:
             print(f"data set {name}: {datasets.find(name)}")
-        except (OSError, DownloadError) as error:
+        except OSError as error:
             print(f"data set {name}: not here ({error})")
     return int(not all(row.ok for row in rows))
 
@@ -175,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         return options.command(options)
-    except (runner.RunnerError, OSError, DownloadError) as error:
+    except (runner.RunnerError, OSError) as error:
         print(f"course_lib: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 A lesson is a notebook ``NN_name.ipynb``. Its parameters are the plain values in the cell tagged
 ``parameters``. papermill runs a copy with other values; the lesson itself is never changed.
-A cell reports key numbers by displaying ``{"application/vnd.course.result+json": {name: value}}``.
+A cell hands its key numbers to the runner with ``course_lib.report.key_numbers``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from typing import Any
 from course_lib import progress
 
 Value = bool | int | float | str
-RESULT_MIME = "application/vnd.course.result+json"
 LESSON_PATTERN = "[0-9][0-9]_*.ipynb"
 
 # The page of a lesson: Jupyter's own, with the text that describes each figure put to use.
@@ -292,7 +291,6 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
     import nbformat
     import papermill
     import zmq
-    from nbclient.exceptions import CellTimeoutError
     from traitlets.config import Config
 
     private = Config()  # nobody else on this computer can read what the kernel is told
@@ -317,9 +315,7 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
             )
     except papermill.PapermillExecutionError as error:
         result.error = f"{error.ename}: {error.evalue}".strip()
-    except CellTimeoutError:
-        result.error = f"CellTimeoutError: the cell had not ended after {cell_timeout} s"
-    except Exception as error:  # a kernel that died or never started
+    except Exception as error:  # a cell out of time, a kernel that died or never started
         result.error = f"{type(error).__name__}: {error}"
     result.seconds = round(time.perf_counter() - started, 1)
     if result.error:
@@ -353,6 +349,8 @@ def _mark_failure(result: Result, executed: Any) -> None:
 
 def _key_numbers(executed: Any) -> dict[str, Any]:
     """Collect what the cells displayed as results."""
+    from course_lib.report import RESULT_MIME
+
     outputs = (output for cell in executed.cells for output in cell.get("outputs", []))
     results = (output.get("data", {}).get(RESULT_MIME, {}) for output in outputs)
     return {name: value for result in results for name, value in result.items()}
@@ -362,6 +360,14 @@ def _page(executed: Any, title: str) -> str:
     """Turn an executed lesson into a page that needs nothing beside it."""
     from nbconvert import HTMLExporter
 
+    from course_lib.report import RESULT_MIME
+
+    for cell in executed.cells:  # what is for the runner alone has no place on a page
+        if "outputs" in cell:
+            shown = [
+                output for output in cell.outputs if set(output.get("data", "?")) != {RESULT_MIME}
+            ]
+            cell.outputs = shown
     exporter = HTMLExporter(template_name="lab", raw_template=PAGE_TEMPLATE)
     return exporter.from_notebook_node(executed, {"metadata": {"name": title}})[0]
 

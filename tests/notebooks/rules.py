@@ -13,7 +13,8 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from course_lib.runner import RESULT_MIME, RunnerError, Value, read_parameters
+from course_lib.report import RESULT_MIME
+from course_lib.runner import RunnerError, Value, read_parameters
 
 Rule = Callable[[NotebookNode, Path], list[str]]
 RULES: list[Rule] = []
