@@ -1,0 +1,28 @@
+"""Small made-up data sets that the unit tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def save_photo(path: Path, seed: int, size: tuple[int, int] = (40, 32)) -> None:
+    """Save random pixels; ants are dark and bees are bright, so that something can be learned."""
+    pixels = np.random.default_rng(seed).integers(0, 128, (size[1], size[0], 3))
+    bright = 127 if "bees" in path.parts else 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((pixels + bright).astype("uint8")).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten training and five test photos of each of two classes, 40 x 32 pixels."""
+    for split, count in (("train", 10), ("val", 5)):
+        for number, name in enumerate(("ants", "bees")):
+            for i in range(count):
+                seed = 1000 * (split == "val") + 100 * number + i
+                save_photo(tmp_path / split / name / f"{i:02d}.png", seed)
+    return tmp_path
