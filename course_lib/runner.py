@@ -29,11 +29,15 @@ Value = bool | int | float | str
 LESSON_PATTERN = "[0-9][0-9]_*.ipynb"
 
 # The page of a lesson: Jupyter's own, with the text that describes each figure put to use.
-PAGE_TEMPLATE = """{% extends 'lab/index.html.j2' %}
-{% block data_png scoped %}<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
-<img src="data:image/png;base64,{{ output.data['image/png'] | escape_html }}"
-alt="{{ output | get_metadata('alt', 'image/png') or 'figure without description' | escape_html }}">
+FIGURE = """{% block BLOCK scoped %}
+<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
+<img src="data:MIME;base64,{{ output.data['MIME'] | escape_html }}"
+alt="{{ (output | get_metadata('alt', 'MIME') or 'figure without description') | e }}">
 </div>{% endblock %}"""
+PAGE_TEMPLATE = "{% extends 'lab/index.html.j2' %}" + "".join(
+    FIGURE.replace("BLOCK", block).replace("MIME", mime)
+    for block, mime in (("data_png", "image/png"), ("data_jpg", "image/jpeg"))
+)
 
 
 class RunnerError(ValueError):

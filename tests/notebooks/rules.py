@@ -29,6 +29,7 @@ HOSTS = re.compile(
 )
 MARKERS_OF_NBVAL = re.compile(r"#\s*(NBVAL_|PYTEST_VALIDATE_)")
 FORBIDDEN_TAGS = {"nbval-skip", "nbval-raises-exception", "raises-exception", "injected-parameters"}
+FIGURES = {"image/png", "image/jpeg"}  # what plots.show writes
 IGNORED = "nbval-ignore-output"
 REASON = re.compile(r"reason-[a-z0-9]+(-[a-z0-9]+)*")
 CAPTION = re.compile(r"\*\*Figure (\d+)\.\*\*\s+\S")
@@ -131,9 +132,7 @@ def metadata_is_minimal(notebook: NotebookNode, path: Path) -> list[str]:
         extra |= {f"jupyter.{k}" for k in set(cell.metadata.get("jupyter", {})) - {"source_hidden"}}
         faults += [f"cell {number}: {key}" for key in extra]
     for where, output in all_outputs(notebook):
-        faults += [
-            f"output of {where}: {k}" for k in set(output.get("metadata", {})) - {"image/png"}
-        ]
+        faults += [f"output of {where}: {k}" for k in set(output.get("metadata", {})) - FIGURES]
     return sorted(faults)
 
 
@@ -255,7 +254,7 @@ def figures_have_alt_text(notebook: NotebookNode, path: Path) -> list[str]:
             faults.append(f"{where}: a picture inside HTML")
         for mime in (mime for mime in data if mime.startswith("image/")):
             alt = output.metadata.get(mime, {}).get("alt", "")
-            if mime != "image/png" or output.output_type != "display_data":
+            if mime not in FIGURES or output.output_type != "display_data":
                 faults.append(f"{where}: {mime} as {output.output_type}, not through plots.show")
             elif len(alt) < 20 or alt.startswith("<Figure"):
                 faults.append(f"{where}: alt text {alt!r}")

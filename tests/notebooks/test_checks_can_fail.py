@@ -231,6 +231,17 @@ def test_file_name(good: tuple[NotebookNode, Path], tmp_path: Path) -> None:
     assert rules.file_is_named_and_small(good[0], path) == ["name Ants.ipynb"]
 
 
+def test_photos_as_jpeg_need_alt_text_too(good: tuple[NotebookNode, Path]) -> None:
+    notebook, path = copy.deepcopy(good[0]), good[1]
+    output = notebook.cells[3].outputs[0]
+    output.data = {"image/jpeg": PIXEL, "text/plain": ALT}
+    output.metadata = {"image/jpeg": {"alt": ALT}}
+    for rule in rules.RULES:
+        assert rule(notebook, path) == []
+    output.metadata = {}
+    assert rules.figures_have_alt_text(notebook, path) != []
+
+
 def test_presets_are_checked() -> None:
     lessons = {"01_ants": {"epochs": 3, "rate": 0.1}, "02_bees": {"epochs": 1}}
     assert rules.preset_faults({"a": {"all": {"epochs": 1, "rate": 1}}}, lessons) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_lib import __main__ as cli
@@ -257,17 +258,21 @@ def test_failing_lesson_does_not_stop_the_others(
     assert message in (folder / "index.html").read_text(encoding="utf-8")
 
 
-def test_pages_describe_their_figures(notebooks: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mime", ["image/png", "image/jpeg"])
+@pytest.mark.parametrize("alt", ["Two <ants> meet", 'Two "ants" meet'])
+def test_pages_describe_their_figures(notebooks: Path, tmp_path: Path, mime: str, alt: str) -> None:
     source = (
         "from IPython.display import display\n"
-        "display({'image/png': 'AAAA', 'text/plain': 'x'}, raw=True,\n"
-        "        metadata={'image/png': {'alt': 'Two <ants> meet'}})"
+        f"display({{{mime!r}: 'AAAA', 'text/plain': 'x'}}, raw=True,\n"
+        f"        metadata={{{mime!r}: {{'alt': {alt!r}}}}})"
     )
     write_lesson(notebooks, "01_first", source)
     folder, _ = runner.run(notebooks, tmp_path, only=["1"])
-    page = (folder / "01_first.html").read_text(encoding="utf-8")
-    assert 'alt="Two &lt;ants&gt; meet"' in page
-    assert "<title>Learn &lt;01_first&gt;</title>" in page
+    page = BeautifulSoup((folder / "01_first.html").read_text(encoding="utf-8"), "html.parser")
+    assert [(image["alt"], image["src"]) for image in page.select("img")] == [
+        (alt, f"data:{mime};base64,AAAA")
+    ]
+    assert page.title.string == "Learn <01_first>"
 
 
 def test_two_runs_in_the_same_second_have_their_own_folders(tmp_path: Path) -> None:
