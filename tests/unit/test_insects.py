@@ -261,6 +261,9 @@ def test_command_writes_photos_that_are_not_in_the_committed_set(tmp_path, photo
         (["--seed", "-1"], "--seed is -1: expected a whole number >= 0"),
         (["--processes", "0"], "--processes is 0: expected a whole number >= 1"),
         (["--all", "--count", "2"], "--all and --count were both given"),
+        (["--all", "--seed", "2"], "--all and --seed were both given"),
+        (["--all", "--domain", "dusk"], "--all and --domain were both given"),
+        (["--all", "--domain", "night"], "unknown domain 'night'"),
     ],
 )
 def test_command_refuses(arguments, message, tmp_path, capsys):

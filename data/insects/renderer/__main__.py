@@ -40,8 +40,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--domain", default="field", help="field (default), studio or dusk")
-    parser.add_argument("--seed", type=int, default=0, help="whole number >= 0 (default: 0)")
+    parser.add_argument("--domain", help="field (default), studio or dusk")
+    parser.add_argument("--seed", type=int, help="whole number >= 0 (default: 0)")
     parser.add_argument(
         "--count", type=int, help="photographs a class; without it a full train/ and val/"
     )
@@ -57,7 +57,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="write a sheet of photographs of the committed set (or of the set in --out)",
     )
     options = parser.parse_args(arguments)
-    check_choice("domain", options.domain, tuple(DOMAINS))
+    if options.domain is not None:
+        check_choice("domain", options.domain, tuple(DOMAINS))
     for name, least in (("seed", 0), ("count", 1), ("processes", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
@@ -65,11 +66,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                 f"--{name} is {value}: expected a whole number >= {least}. "
                 f"Pass for example --{name} {max(least, 10)}."
             )
-    if options.all and options.count is not None:
-        raise UsageError(
-            "--all and --count were both given: expected one of them. --all remakes the committed "
-            "set, whose counts are fixed; leave one out."
-        )
+    for name in ("domain", "seed", "count"):
+        if options.all and getattr(options, name) is not None:
+            raise UsageError(
+                f"--all and --{name} were both given: expected one of them. --all remakes the "
+                "committed set, all domains with their fixed seed and counts; leave one out."
+            )
     if options.contact_sheet is None:
         if options.out is None:
             raise UsageError(
@@ -77,6 +79,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                 "Pass for example --out some/folder."
             )
         dataset.refuse_used_folder(options.out)
+    options.domain = options.domain or "field"
+    options.seed = options.seed or 0
     return options
 
 
