@@ -266,7 +266,8 @@ def test_command_writes_photos_that_are_not_in_the_committed_set(tmp_path, photo
         (["--all", "--domain", "night"], "unknown domain 'night'"),
     ],
 )
-def test_command_refuses(arguments, message, tmp_path, capsys):
+def test_command_refuses(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(dataset, "photograph_all", lambda *_: pytest.fail("it went on to render"))
     out = tmp_path / "new"
     assert main(["--out", str(out), *arguments]) == 2
     error = capsys.readouterr().err
