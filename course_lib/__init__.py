@@ -2,5 +2,5 @@
 
 Modules, each importing only those above it: ``paths``, ``progress``, ``require``, ``download``,
 ``datasets``, ``loaders``, ``models``, ``training``, ``report``, ``plots``, ``environment``,
-``runner``.
+``pages``, ``runner``.
 """

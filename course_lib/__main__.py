@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from course_lib import environment, paths, runner
+from course_lib import environment, pages, paths, progress, runner
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,6 +69,15 @@ def build_parser() -> Parser:
     command.set_defaults(command=run)
 
     command = commands.add_parser(
+        "save",
+        help="run lessons afresh and save their outputs in them",
+        description="For authors: run lessons with their own parameters and replace their saved "
+        "outputs. A lesson in which a cell fails is left as it was; ends with 1 then.",
+    )
+    _add_only(command)
+    command.set_defaults(command=save)
+
+    command = commands.add_parser(
         "check",
         help="do the saved outputs still hold?",
         description="Run the lessons again and compare every output with the saved one; check "
@@ -118,8 +127,16 @@ def run(options: argparse.Namespace) -> int:
         only=_wanted(options),
         cell_timeout=options.cell_timeout,
     )
-    print(runner.summary(results))
+    print(pages.summary(results))
     print(f"pages: {folder / 'index.html'}")
+    return int(any(result.error for result in results))
+
+
+def save(options: argparse.Namespace) -> int:
+    """Save fresh outputs in lessons; 1 if one failed."""
+    lessons = runner.find_lessons(paths.notebooks_dir(), _wanted(options))
+    results = [runner.save(lesson) for lesson in progress.bar(lessons, "lessons")]
+    print(pages.summary(results))
     return int(any(result.error for result in results))
 
 

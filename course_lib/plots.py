@@ -256,19 +256,18 @@ def accuracy_bars(
     -------
     matplotlib.figure.Figure
     """
-    figure = Figure(figsize=(1.2 + 1.5 * len(results), 3.6))
+    figure = Figure(figsize=(1.2 + 1.5 * len(results), 3.8), layout="constrained")
     axis = figure.subplots()
     for x, (runs, color) in enumerate(zip(results.values(), PALETTE, strict=False)):
         mean = sum(runs) / len(runs)
         axis.bar(x, mean, width=0.6, color=color, alpha=0.75)
         axis.plot([x] * len(runs), runs, "o", color="black", markersize=4)
-        axis.text(x, max(runs) + 0.02, f"{mean:.2f}", ha="center", fontsize=10)
+        axis.text(x, 0.03, f"{mean:.2f}", ha="center", fontsize=11)
     if baseline is not None:
         name, height = baseline
         axis.axhline(height, color=GREY, linestyle="--", label=name)
-        axis.legend(loc="lower right", fontsize=8)
+        figure.legend(loc="outside lower center", fontsize=8)
     axis.set_xticks(range(len(results)), list(results))
-    axis.set(ylabel=label, ylim=(0, 1.09))
+    axis.set(ylabel=label, ylim=(0, 1.04))
     axis.set_title(title, fontsize=11)
-    figure.tight_layout()
     return figure

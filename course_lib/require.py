@@ -108,6 +108,7 @@ _RULES = {
     "batch_size": lambda name, value: whole(name, value, 1),
     "epochs": lambda name, value: whole(name, value, 0),
     "draws": lambda name, value: whole(name, value, 1),
+    "photo": lambda name, value: whole(name, value, 0),
     "seeds": lambda name, value: whole(name, value, 1),
     "seed": lambda name, value: whole(name, value, 0),
     "learning_rate": lambda name, value: number(name, value, above=0.0),

@@ -284,7 +284,6 @@ def _check_labels(logits: Tensor, labels: Tensor, seen: int) -> None:
         )
 
 
-@torch.inference_mode()
 def predict(
     model: nn.Module, loader: Iterable[Batch], device: str | torch.device = "auto"
 ) -> Predictions:
@@ -314,9 +313,10 @@ def predict(
     was_training = model.training
     model.to(device, memory_format=torch.channels_last).eval()
     logits, labels = [], []
-    for inputs, batch_labels in progress.bar(loader, "predicting"):
-        logits.append(model(_move(inputs, device)).float().cpu())
-        labels.append(batch_labels)
+    with torch.inference_mode():  # not around .to(): parameters made here could never train
+        for inputs, batch_labels in progress.bar(loader, "predicting"):
+            logits.append(model(_move(inputs, device)).float().cpu())
+            labels.append(batch_labels)
     model.train(was_training)
     if not logits:
         raise ValueError("the loader yields no image: is the folder empty?")

@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_lib import __main__ as cli
-from course_lib import environment, paths, runner
+from course_lib import environment, pages, paths, runner
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESETS = """
@@ -96,7 +96,7 @@ def test_runs_in_order_and_keeps_everything(notebooks: Path, tmp_path: Path) -> 
     for name in ("01_first", "02_second"):
         assert f'<a href="{name}.html">Learn &lt;{name}&gt;</a>' in index
     assert "two = 2" in index
-    table = runner.summary(results)
+    table = pages.summary(results)
     assert table.index("01_first") < table.index("02_second")
     assert "epochs = 3, name = insects, rate = 0.5, shuffle = True" in table
     assert {path: path.read_bytes() for path in notebooks.iterdir()} == before
@@ -380,3 +380,24 @@ def test_environment_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("absent", "==1.0.0", "not installed", False),
         ("free", "any", "9", True),
     ]
+
+
+def test_save_keeps_fresh_outputs_and_nothing_else(notebooks: Path) -> None:
+    path = notebooks / "02_second.ipynb"
+    before = nbformat.read(path, as_version=4)
+    result = runner.save(runner.read_lesson(path))
+    after = nbformat.read(path, as_version=4)
+    assert result.status == "ok" and not list(notebooks.glob("*.tmp"))
+    assert [cell.source for cell in after.cells] == [cell.source for cell in before.cells]
+    code = [cell for cell in after.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [1, 2] and code[1].outputs
+    assert set(after.metadata) == {"kernelspec", "language_info"}
+    assert [dict(cell.metadata) for cell in after.cells] == [{}, {"tags": ["parameters"]}, {}]
+
+
+def test_save_leaves_a_lesson_that_fails_as_it_was(course: Path, capsys) -> None:
+    path = write_lesson(course / "notebooks", "03_broken", "print('begun')", "1 / 0")
+    before = path.read_bytes()
+    assert cli.main(["save", "--only", "03"]) == 1
+    assert path.read_bytes() == before and not list(path.parent.glob("*.tmp"))
+    assert "03_broken, cell 3 (1 / 0): ZeroDivisionError" in capsys.readouterr().out

@@ -185,6 +185,17 @@ def test_predictions_keep_the_order() -> None:
     assert torch.equal(found.classes, found.logits.argmax(dim=1))
 
 
+def test_a_model_can_train_after_it_was_evaluated_and_its_features_can_too() -> None:
+    model = models.build_model("resnet10t", 2, pretrained=False)
+    data = TensorDataset(torch.randn(4, 3, 32, 32), torch.arange(4) % 2)
+    training.evaluate(model, DataLoader(data, 4))
+    features, labels = training.extract_features(model, DataLoader(data, 4))
+    training.fit(model, DataLoader(data, 4), epochs=1, optimizer=SGD(model.parameters(), lr=0.1))
+    head = nn.Linear(512, 2)
+    cached = DataLoader(TensorDataset(features, labels), 2)
+    training.fit(head, cached, epochs=1, optimizer=SGD(head.parameters(), lr=0.1))
+
+
 def test_extract_features_uses_the_backbone() -> None:
     backbone = nn.Sequential(nn.Flatten(), nn.Linear(12, 5))
     model = models.Classifier(backbone, nn.Linear(5, 2), loaders.Preprocessing())
