@@ -19,12 +19,18 @@ T = TypeVar("T")
 WATCHED_KERNEL = ("JPY_SESSION_NAME", "VSCODE_PID", "VSCODE_CWD")
 
 
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
 def is_watched() -> bool:
     """Whether a person sees this process's output as it appears."""
     asked = os.environ.get("COURSE_LIB_PROGRESS")
     if asked is not None:
         return asked == "1"
-    if "ipykernel" in sys.modules:
+    if in_notebook():
         return any(name in os.environ for name in WATCHED_KERNEL)
     return sys.stderr.isatty()
 
@@ -46,6 +52,12 @@ def bar(items: Iterable[T], description: str, total: int | None = None) -> Itera
     iterator
         The same items in the same order. `tqdm <https://tqdm.github.io>`_ draws the bar.
     """
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(items, desc=description, total=total, leave=False, disable=not is_watched()))
+    if not is_watched():
+        return iter(items)
+    # Not tqdm.auto: it calls iter() twice, and a second iterator of a DataLoader draws from its
+    # generator, so that the bar would change the order of the batches.
+    if in_notebook():
+        from tqdm.notebook import tqdm
+    else:
+        from tqdm import tqdm
+    return iter(tqdm(items, desc=description, total=total, leave=False))

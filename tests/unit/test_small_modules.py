@@ -54,7 +54,7 @@ def test_bars_are_drawn_only_for_people(environment: dict, watched: bool, monkey
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
     assert progress.is_watched() is watched
 
 
@@ -67,6 +67,20 @@ def test_a_bar_passes_everything_through(monkeypatch, capsys) -> None:
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("watched", ["0", "1"])
+def test_a_bar_never_changes_what_a_seeded_loader_yields(watched: str, monkeypatch) -> None:
+    class Counting(list):
+        iterators = 0
+
+        def __iter__(self):
+            self.iterators += 1
+            return super().__iter__()
+
+    monkeypatch.setenv("COURSE_LIB_PROGRESS", watched)
+    items = Counting([1, 2])
+    assert list(progress.bar(items, "counting")) == [1, 2] and items.iterators == 1
+
+
 def test_good_values_pass() -> None:
     assert require.whole("epochs", 0) == 0
     assert require.number("rate", 1e-3, above=0.0) == 1e-3
@@ -76,7 +90,7 @@ def test_good_values_pass() -> None:
 
 @pytest.mark.parametrize("value", [-1, 1.0, "1", True, None, math.nan])
 def test_whole_refuses(value: object) -> None:
-    with pytest.raises(ValueError, match="epochs is .*: expected a whole number of 0 or more"):
+    with pytest.raises(ValueError, match=r"epochs is .*: expected a whole number of 0 or more"):
         require.whole("epochs", value)
 
 
@@ -94,7 +108,7 @@ def test_one_of_offers_the_closest() -> None:
 
 
 def test_all_bad_parameters_are_listed_at_once() -> None:
-    with pytest.raises(ValueError, match="epochs is -1.*learning_rate is nan"):
+    with pytest.raises(ValueError, match=r"epochs is -1.*learning_rate is nan"):
         require.parameters(epochs=-1, learning_rate=math.nan, seeds=3)
     with pytest.raises(TypeError, match="no rule for 'colour'"):
         require.parameters(colour=3)
