@@ -177,18 +177,20 @@ def history(histories: Mapping[str, History], *, title: str) -> Figure:
     loss_axis, accuracy_axis = figure.subplots(1, 2)
     for (name, run), color in zip(histories.items(), PALETTE, strict=False):
         epochs = range(1, len(run.train_loss) + 1)
-        loss_axis.plot(epochs, run.train_loss, "--", color=color, label=f"{name}, training")
-        accuracy_axis.plot(epochs, run.train_accuracy, "--", color=color)
+        loss_axis.plot(epochs, run.train_loss, ".--", color=color, label=f"{name}, training")
+        accuracy_axis.plot(epochs, run.train_accuracy, ".--", color=color)
         if run.val_loss:
-            loss_axis.plot(epochs, run.val_loss, "-", color=color, label=f"{name}, validation")
-            accuracy_axis.plot(epochs, run.val_accuracy, "-", color=color)
+            loss_axis.plot(epochs, run.val_loss, ".-", color=color, label=f"{name}, validation")
+            accuracy_axis.plot(epochs, run.val_accuracy, ".-", color=color)
         if run.val_loss and run.best_epoch is not None:
             best = run.best_epoch
             accuracy_axis.plot(best + 1, run.val_accuracy[best], "o", color=color)
     loss_axis.set(xlabel="epoch", ylabel="cross-entropy (nats)")
     loss_axis.set_ylim(bottom=0)
     accuracy_axis.set(xlabel="epoch", ylabel="accuracy", ylim=(0.3, 1.02))
+    longest = max((len(run.train_loss) for run in histories.values()), default=0)
     for axis in (loss_axis, accuracy_axis):
+        axis.set_xlim(0.5, max(longest, 1) + 0.5)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
     loss_axis.legend(fontsize=8)
