@@ -7,6 +7,7 @@ and colour it afresh for every batch.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +22,7 @@ from torchvision.transforms import InterpolationMode, v2
 
 from course_lib import datasets, progress, require
 
-MEMORY_BUDGET = 1_000_000_000  # bytes of decoded photos kept a split; beyond it they are re-read
+MEMORY_BUDGET = 1_000_000_000  # bytes of decoded photos kept a data set; the rest are re-read
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,15 @@ class Photos(Dataset):
         key = tuple((p, s.st_mtime_ns, s.st_size) for p, s in zip(self.paths, stats, strict=True))
         self._images = _open_photos(key)
 
+    def part(self, positions: Sequence[int], transform: Callable) -> Photos:
+        """Some of the photos, in the order of ``positions``, through a transform of their own."""
+        chosen = copy.copy(self)
+        chosen.paths = [self.paths[i] for i in positions]
+        chosen.labels = [self.labels[i] for i in positions]
+        chosen.transform = transform
+        chosen._images = [self._images[i] for i in positions]
+        return chosen
+
     def __len__(self) -> int:
         return len(self.paths)
 
@@ -311,22 +321,24 @@ def make_loaders(
     train_pipeline = train_transform(preprocessing, image_size) if augment else plain
 
     listing = datasets.scan(datasets.find(dataset))
-    labelled = listing.files["train"]
+    labelled, held_out = listing.files["train"], listing.files["val"]
     in_train, in_val = split([label for _, label in labelled], val_fraction, seed)
+    in_test = range(len(labelled), len(labelled) + len(held_out))
+    photos = Photos([*labelled, *held_out], plain)  # all at once: every bad file is named
     options = {
         "batch_size": batch_size,
         "num_workers": num_workers,
         "pin_memory": torch.cuda.is_available(),
     }
 
-    def loader(files: Sequence[tuple[Path, int]], transform: Callable, shuffle: bool) -> DataLoader:
+    def loader(positions: Sequence[int], transform: Callable, shuffle: bool) -> DataLoader:
         generator = torch.Generator().manual_seed(seed)
-        photos = Photos(files, transform)
-        return DataLoader(photos, shuffle=shuffle, generator=generator, **options)
+        part = photos.part(positions, transform)
+        return DataLoader(part, shuffle=shuffle, generator=generator, **options)
 
     return Loaders(
-        train=loader([labelled[i] for i in in_train], train_pipeline, shuffle=augment),
-        val=loader([labelled[i] for i in in_val], plain, shuffle=False),
-        test=loader(listing.files["val"], plain, shuffle=False),
+        train=loader(in_train, train_pipeline, shuffle=augment),
+        val=loader(in_val, plain, shuffle=False),
+        test=loader(in_test, plain, shuffle=False),
         classes=listing.classes,
     )
