@@ -12,11 +12,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from course_lib.features import Domain
 from course_lib.training import History, Predictions
 
 # The palette of Okabe & Ito (2008), https://jfly.uni-koeln.de/color/
@@ -26,6 +28,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
 )
 PHOTOS = "photos"  # label of figures that are mostly photos
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
+MARKERS = "osD^vP"
 
 
 def show(figure: Figure, alt: str) -> None:
@@ -272,4 +275,107 @@ def accuracy_bars(
     axis.set_xticks(range(len(results)), list(results))
     axis.set(ylabel=label, ylim=(0, 1.04))
     axis.set_title(title, fontsize=11)
+    return figure
+
+
+def curves(
+    frame: pd.DataFrame,
+    x: str,
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str = "accuracy on the test images",
+    log_x: bool = False,
+    baseline: tuple[str, float] | None = None,
+) -> Figure:
+    """Draw one line a method: the mean over seeds, in a band of one standard deviation.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From :func:`course_lib.experiments.trials`; ``x`` is one of its columns.
+    x : str
+        Column of numbers along the horizontal axis.
+    title, xlabel, ylabel : str
+        Texts of the figure.
+    log_x : bool
+        Logarithmic horizontal axis, with the values that occur as its ticks.
+    baseline : (str, float), optional
+        Name and height of a dashed line, such as the share of the majority class.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Lines differ in colour and in marker.
+    """
+    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+    axis = figure.subplots()
+    look = zip(frame["method"].unique(), PALETTE, MARKERS, strict=False)
+    for method, color, marker in look:
+        runs = frame[frame["method"] == method].groupby(x)["score"].agg(["mean", "std"])
+        spread = runs["std"].fillna(0)
+        axis.plot(runs.index, runs["mean"], marker=marker, color=color, label=method)
+        low, high = runs["mean"] - spread, runs["mean"] + spread
+        axis.fill_between(runs.index, low, high, color=color, alpha=0.15, linewidth=0)
+    if baseline is not None:
+        axis.axhline(baseline[1], color=GREY, linestyle="--", label=baseline[0])
+    if log_x:
+        axis.set_xscale("log")
+        ticks = sorted(frame[x].unique())
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.minorticks_off()
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.grid(alpha=0.3)
+    axis.set_title(title, fontsize=11)
+    axis.legend(fontsize=8)
+    return figure
+
+
+def domains(views: Mapping[str, Sequence[Domain]], *, title: str) -> Figure:
+    """Draw domains in two dimensions, side by side in several views.
+
+    Parameters
+    ----------
+    views : mapping of str to sequence of Domain
+        Panel title to the domains in it, each with ``x`` of shape (N, 2).
+    title : str
+        Above all.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The colour of a point is its class; points of the first domain are filled, those of the
+        second are hollow, those of a third are crosses.
+
+    Raises
+    ------
+    ValueError
+        If a domain does not have two dimensions.
+    """
+    figure = Figure(figsize=(0.6 + 3.4 * len(views), 3.7), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    looks = ("filled", "hollow", "cross")
+    axes = figure.subplots(1, len(views), squeeze=False)[0]
+    for axis, (name, shown) in zip(axes, views.items(), strict=True):
+        for domain, look in zip(shown, looks, strict=False):
+            if domain.x.shape[1:] != (2,):
+                raise ValueError(
+                    f"{domain.name}: features of shape {domain.x.shape} cannot be drawn in a "
+                    "plane. Project them to two columns first, for example with PCA."
+                )
+            for number, color in zip(range(len(domain.classes)), PALETTE, strict=False):
+                points = domain.x[domain.y == number]
+                axis.scatter(
+                    *points.T,
+                    s=22,
+                    marker="x" if look == "cross" else "o",
+                    facecolors="none" if look == "hollow" else color,
+                    edgecolors=None if look == "cross" else color,
+                    alpha=0.8,
+                    label=f"{domain.name}: {domain.classes[number]}",
+                )
+        axis.set(xlabel="first direction", ylabel="second direction", title=name)
+        axis.title.set_fontsize(10)
+    entries = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*entries, loc="outside lower center", ncols=4, fontsize=8)
     return figure

@@ -114,6 +114,13 @@ _RULES = {
     "learning_rate": lambda name, value: number(name, value, above=0.0),
     "momentum": lambda name, value: number(name, value, above=-1e-9, at_most=1.0),
     "step_size": lambda name, value: whole(name, value, 1),
+    "per_class": lambda name, value: whole(name, value, 1),
+    "rounds": lambda name, value: whole(name, value, 1),
+    "dimensions": lambda name, value: whole(name, value, 1),
+    "neighbours": lambda name, value: whole(name, value, 1),
+    "outbreaks": lambda name, value: whole(name, value, 1),
+    "strength": lambda name, value: number(name, value, above=0.0),
+    "fraction": lambda name, value: number(name, value, above=-1e-9, at_most=1.0),
     "gamma": lambda name, value: number(name, value, above=0.0, at_most=1.0),
 }
 
