@@ -122,7 +122,7 @@ def test_every_bad_file_is_named_before_training(folder: Path) -> None:
     save_photo(folder / "whole.jpg", 1, size=(300, 300))
     cut = (folder / "whole.jpg").read_bytes()[:2000]
     (folder / "val" / "bees" / "cut.jpg").write_bytes(cut)
-    with pytest.raises(ValueError, match="2 of .* images cannot be used") as caught:
+    with pytest.raises(ValueError, match=r"2 of .* images cannot be used") as caught:
         loaders.make_loaders(folder, image_size=16, val_fraction=0.5)
     assert re.search(r"note\.jpg: not an image", str(caught.value))
     assert re.search(r"cut\.jpg: damaged image", str(caught.value))
