@@ -172,7 +172,7 @@ def _key(
 def _read(path: Path, count: int) -> np.ndarray | None:
     """Read an entry of the cache; None if it is missing, damaged, or not of ``count`` images."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             x = stored["x"]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None
