@@ -50,7 +50,12 @@ def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence
     return pd.DataFrame(rows)
 
 
-def summary(frame: pd.DataFrame, columns: str | None = None, digits: int = 3) -> Markdown:
+def summary(
+    frame: pd.DataFrame,
+    columns: str | None = None,
+    digits: int = 3,
+    baseline: tuple[str, float] | None = None,
+) -> Markdown:
     """Mean ± standard deviation over seeds, as a table with one row a method.
 
     Parameters
@@ -61,6 +66,8 @@ def summary(frame: pd.DataFrame, columns: str | None = None, digits: int = 3) ->
         Setting whose values become the columns of the table.
     digits : int
         Decimals shown.
+    baseline : (str, float), optional
+        Name and score of a trivial answer, which becomes the last row.
 
     Returns
     -------
@@ -78,6 +85,10 @@ def summary(frame: pd.DataFrame, columns: str | None = None, digits: int = 3) ->
                 shown = report.mean_std(scores, digits) if scores else "–"
                 row[f"{columns.replace('_', ' ')} {value}"] = shown
         rows.append(row)
+    if baseline is not None:
+        name, score = baseline
+        headings = [heading for heading in rows[0] if heading != "method"]
+        rows.append({"method": name, **dict.fromkeys(headings, f"{score:.{digits}f}")})
     return report.table(rows)
 
 

@@ -71,6 +71,13 @@ def test_summary_of_one_seed_has_no_spread() -> None:
     assert "| ours | 3.000 |" in experiments.summary(one).data
 
 
+def test_summary_ends_with_the_trivial_answer(frame: pd.DataFrame) -> None:
+    lines = experiments.summary(frame, "labels", 2, baseline=("coin", 0.5)).data.splitlines()
+    assert lines[-1] == "| coin | 0.50 | 0.50 |"
+    lines = experiments.summary(frame, baseline=("coin", 0.5)).data.splitlines()
+    assert lines[-1] == "| coin | 0.500 |"
+
+
 def test_mean_is_over_the_runs_named(frame: pd.DataFrame) -> None:
     assert experiments.mean(frame, "ours", labels=10) == 11
     assert experiments.mean(frame, "theirs") == 11
