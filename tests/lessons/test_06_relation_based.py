@@ -1,0 +1,207 @@
+"""Functions that lesson 06 writes out."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import networkx as nx
+import numpy as np
+import pytest
+from notebook_code import definitions
+
+
+@pytest.fixture(scope="module")
+def lesson() -> SimpleNamespace:
+    return definitions("06", computers=120, rounds=25, worm_strength=2.0)
+
+
+@pytest.fixture(scope="module")
+def path(lesson: SimpleNamespace) -> SimpleNamespace:
+    """Four nodes in a row; the last one is safe."""
+    graph = nx.path_graph(4)
+    relations = {"contact": nx.to_numpy_array(graph) > 0}
+    properties = {"safe": np.array([False, False, False, True])}
+    return lesson.make_network(graph, relations, properties, ("ill", "over"))
+
+
+def history(*moments: tuple[list[int], list[int]], n: int = 4) -> np.ndarray:
+    """States bool (2, moments, n) from the active and the over at each moment."""
+    states = np.zeros((2, len(moments), n), bool)
+    for row, (active, over) in enumerate(moments):
+        states[0, row, active] = True
+        states[1, row, over] = True
+    return states
+
+
+def test_a_world_has_the_words_that_all_worlds_share(path: SimpleNamespace) -> None:
+    assert list(path.relations) == ["contact", "everyone"]
+    assert list(path.properties) == ["nobody", "safe", "not safe"]
+    assert not path.properties["nobody"].any()
+    assert path.properties["not safe"].tolist() == [True, True, True, False]
+    assert np.diag(path.relations["everyone"]).tolist() == [0, 0, 0, 0]
+    assert path.relations["everyone"].sum() == 12
+
+
+def test_dangers_are_counted_and_guarded(lesson: SimpleNamespace, path: SimpleNamespace) -> None:
+    states = history(([0, 2], [3]))
+    law = lesson.Law("contact", "safe", "ill", "noisy-or")
+    assert lesson.dangers(law, path, states).tolist() == [[0, 2, 0, 0]]
+    assert lesson.dangers(law._replace(guard="nobody"), path, states).tolist() == [[0, 2, 0, 1]]
+    everyone = law._replace(relation="everyone", guard="not safe")
+    assert lesson.dangers(everyone, path, states).tolist() == [[0, 0, 0, 2]]
+    assert lesson.dangers(law._replace(trigger="over"), path, states).tolist() == [[0, 0, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("noisy-or", [0, 0.5, 0.75, 0.875]),
+        ("one is enough", [0, 0.5, 0.5, 0.5]),
+        ("two are needed", [0, 0, 0.5, 0.5]),
+        ("every pair", [0, 0, 0.5, 0.875]),
+    ],
+)
+def test_forms_by_hand(lesson: SimpleNamespace, form: str, expected: list[float]) -> None:
+    found = lesson.chance(lesson.Law("", "", "", form), 0.5, np.arange(4))
+    np.testing.assert_allclose(found, 1 - (1 - np.array(expected)) * (1 - lesson.STRAY))
+
+
+def test_a_simulation_keeps_to_the_rules(lesson: SimpleNamespace, path: SimpleNamespace) -> None:
+    law = lesson.Law("contact", "safe", "ill", "noisy-or")
+    start = np.repeat(history(([0], [])), 4000, axis=1)
+    rng = np.random.default_rng(0)
+    active, over = lesson.simulate(lesson.follow(law, 0.5, path), start, 3, rng)
+    assert active.shape == (4, 4000, 4)
+    assert not (active & over).any()
+    assert (over[1:] >= over[:-1]).all()  # over is for good
+    # After one step: neighbour 1 struck with 0.5, node 0 over it with RECOVERY, 2 and 3 by strays.
+    assert active[1, :, 1].mean() == pytest.approx(0.5, abs=0.03)
+    assert over[1, :, 0].mean() == pytest.approx(lesson.RECOVERY, abs=0.02)
+    assert active[1, :, 2:].mean() < 0.01
+    assert active[..., 3].mean() < 0.01  # guarded
+
+
+def test_a_tally_by_hand(lesson: SimpleNamespace, path: SimpleNamespace) -> None:
+    law = lesson.Law("contact", "nobody", "ill", "noisy-or")
+    outbreak = history(([0], []), ([0, 1], []), ([1], [0]))
+    at_risk, struck = lesson.tally(law, path, outbreak)
+    # First moment: 1 had one danger and was struck, 2 and 3 had none. Second: 2 had one, 3 none.
+    assert at_risk.tolist() == [3, 2]
+    assert struck.tolist() == [0, 1]
+
+
+def test_the_likelihood_is_largest_near_the_share_that_was_struck(lesson: SimpleNamespace) -> None:
+    n = 200
+    relations = {"contact": np.eye(n, k=1) + np.eye(n, k=-1)}
+    network = lesson.make_network(nx.path_graph(n), relations, {}, ("ill", "over"))
+    law = lesson.Law("contact", "nobody", "ill", "one is enough")
+    first = list(range(0, n, 4))
+    at_risk = [i for i in range(n) if i % 4 in (1, 3)]
+    outbreak = history((first, []), (first + at_risk[::4], []), n=n)
+    best = lesson.RATES[lesson.log_likelihood(law, network, outbreak).argmax()]
+    assert best == pytest.approx(0.25, rel=0.1)
+
+
+def test_the_search_finds_a_law_that_is_not_the_lessons(lesson: SimpleNamespace) -> None:
+    law = lesson.Law("same_site", "monitored", "compromised", "two are needed")
+    network = lesson.computer_network(120, 0)
+    rng = np.random.default_rng(0)
+    outbreaks = [lesson.record(law, network, 0.4, 25, 8, rng)[0] for _ in range(6)]
+    assert lesson.search(lesson.all_laws(network), network, outbreaks)[0][0] == law
+
+
+def test_mappings_respect_types_and_shared_words(lesson: SimpleNamespace) -> None:
+    target = lesson.computer_network(60, 0)
+    law = lesson.Law("contact", "not vaccinated", "infected", "every pair")
+    mappings = lesson.mappings(law, target)
+    assert len(mappings) == 4 * 3 * 2
+    translated = {lesson.translate(law, mapping) for mapping in mappings}
+    assert len(translated) == len(mappings)
+    assert lesson.Law("admin", "not laptop", "cleaned", "every pair") in translated
+    shared = lesson.Law("everyone", "nobody", "infected", "noisy-or")
+    assert {
+        lesson.translate(shared, mapping)[:2] for mapping in lesson.mappings(shared, target)
+    } == {("everyone", "nobody")}
+
+
+def test_the_mapping_follows_the_data_and_not_the_names(lesson: SimpleNamespace) -> None:
+    learned = lesson.Law("contact", "vaccinated", "infected", "noisy-or")
+    truth = lesson.Law("admin", "monitored", "compromised", "noisy-or")
+    network = lesson.computer_network(120, 1)
+    outbreak, _ = lesson.record(truth, network, 0.1, 25, 20, np.random.default_rng(1))
+    laws = [lesson.translate(learned, mapping) for mapping in lesson.mappings(learned, network)]
+    assert lesson.search(laws, network, [lesson.watch(outbreak, 10)])[0][0] == truth
+
+
+def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing(
+    lesson: SimpleNamespace,
+) -> None:
+    errors, areas = [], []
+    for seed in range(4):
+        network, outbreak, rate = lesson.worm(seed)
+        seen, final = lesson.watch(outbreak, 5), outbreak[:, -1].any(0)
+        struck = seen[:, -1].any(0)
+        of_seed = []
+        for law in (lesson.WORM, lesson.WRONG):
+            rng = np.random.default_rng(seed)
+            steps = 26 - seen.shape[1]
+            runs = lesson.forecast(lesson.follow(law, rate, network), seen, steps, rng)
+            assert runs.shape == (lesson.RUNS, 120)
+            of_seed.append(lesson.who_auc(runs, final, struck))
+            errors.append([law == lesson.WORM, lesson.size_error(runs, final)])
+        errors.append([False, lesson.size_error(struck[None], final)])
+        areas.append(of_seed)
+    right, wrong = np.mean(areas, axis=0)
+    assert right > 0.7
+    assert right > wrong + 0.1
+    errors = np.array(errors)
+    assert errors[errors[:, 0] == 1, 1].mean() < errors[errors[:, 0] == 0, 1].mean() / 2
+
+
+def test_scores_by_hand(lesson: SimpleNamespace) -> None:
+    runs = np.array([[True, True, False, False], [True, False, False, False]])
+    final = np.array([True, True, False, True])
+    assert lesson.size_error(runs, final) == pytest.approx(1.5 / 4)
+    struck = np.array([True, False, False, False])
+    assert lesson.who_auc(runs, final, struck) == pytest.approx(0.75)
+    assert lesson.who_auc(runs, struck, struck) == 0.5  # nothing left to rank
+
+
+def test_the_regression_sees_which_relation_matters(lesson: SimpleNamespace) -> None:
+    network, outbreak, _ = lesson.worm(0)
+    chances = lesson.regression(network, outbreak)(outbreak[:, :-1])
+    at_risk = ~outbreak[:, :-1].any(0)
+    struck = at_risk & outbreak[:, 1:].any(0)
+    assert chances.shape == at_risk.shape
+    assert chances[struck].mean() > 2 * chances[at_risk & ~struck].mean()
+
+
+def test_a_watch_ends_when_enough_were_struck(lesson: SimpleNamespace) -> None:
+    outbreak = history(([0], []), ([0], []), ([0, 1], []), ([1, 2], [0]))
+    assert lesson.watch(outbreak, 1).shape == (2, 3, 4)
+    with pytest.raises(ValueError, match="only 2 were struck, not 3"):
+        lesson.watch(outbreak, 3)
+
+
+def test_prior_of_rates(lesson: SimpleNamespace) -> None:
+    prior = lesson.rate_prior(np.array([0.05, 0.1, 0.2]))
+    assert lesson.RATES[prior.argmax()] == pytest.approx(0.1, rel=0.07)
+    drawn = lesson.draw_rates(prior, np.random.default_rng(0))
+    assert drawn.shape == (lesson.RUNS, 1)
+    assert np.std(np.log(drawn)) == pytest.approx(np.log(2), rel=0.3)
+    assert np.isfinite(lesson.rate_prior(np.array([0.1, 0.1]))).all()
+    with pytest.raises(ValueError, match="two outbreaks or more"):
+        lesson.rate_prior(np.array([0.1]))
+
+
+def test_a_search_over_nothing(lesson: SimpleNamespace, path: SimpleNamespace) -> None:
+    with pytest.raises(ValueError, match="at least one law and one outbreak"):
+        lesson.search([], path, [])
+
+
+def test_a_disease_that_never_spreads_is_reported(
+    lesson: SimpleNamespace, path: SimpleNamespace
+) -> None:
+    law = lesson.Law("contact", "safe", "ill", "noisy-or")
+    with pytest.raises(ValueError, match="no outbreak struck 9 nodes"):
+        lesson.record(law, path, 0.1, 3, 9, np.random.default_rng(0))
