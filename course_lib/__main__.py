@@ -59,9 +59,8 @@ def build_parser() -> Parser:
     command.add_argument(
         "--cell-timeout",
         type=positive,
-        default=1800,
         metavar="SECONDS",
-        help="a cell that takes longer fails (default: 1800)",
+        help="a cell that takes longer fails (default: what the preset says, else 1800)",
     )
     command.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where to put the run (default: runs/)"

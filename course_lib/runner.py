@@ -143,8 +143,17 @@ def find_lessons(folder: Path, only: Iterable[str] = ()) -> list[Lesson]:
     return [read_lesson(path) for path in found if not only or path in chosen]
 
 
-def read_preset(folder: Path, name: str) -> dict[str, dict[str, Value]]:
-    """Read one preset of ``presets.toml``: tables ``all`` and ``NN`` with values by name."""
+CELL_TIMEOUT = 1800  # seconds a cell may take, where neither the caller nor the preset says so
+
+
+def read_preset(folder: Path, name: str) -> tuple[dict[str, dict[str, Value]], int]:
+    """Read one preset of ``presets.toml``.
+
+    Returns
+    -------
+    tuple of (dict, int)
+        Tables ``all`` and ``NN`` with values by name; seconds that a cell may take.
+    """
     try:
         presets = tomllib.loads((folder / "presets.toml").read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -152,10 +161,14 @@ def read_preset(folder: Path, name: str) -> dict[str, dict[str, Value]]:
     if name not in presets:
         near = _did_you_mean(name, presets)
         raise RunnerError(f"no preset {name!r}.{near} There are {', '.join(presets)}")
-    for key, table in presets[name].items():
+    tables = dict(presets[name])
+    cell_timeout = tables.pop("cell_timeout", CELL_TIMEOUT)
+    if type(cell_timeout) is not int or cell_timeout < 1:
+        raise RunnerError(f"presets.toml: cell_timeout in [{name}] must be a number of seconds")
+    for key, table in tables.items():
         if not isinstance(table, dict):
             raise RunnerError(f'presets.toml: {key!r} belongs in [{name}.all] or [{name}."NN"]')
-    return presets[name]
+    return tables, cell_timeout
 
 
 def plan(
@@ -170,7 +183,7 @@ def plan(
     lessons : sequence of Lesson
         The lessons to run.
     preset : mapping
-        What `read_preset` returned.
+        The tables that `read_preset` returned.
     overrides : sequence of (str, str)
         Names and values as typed on the command line; stronger than the preset.
 
@@ -341,7 +354,7 @@ def run(
     preset: str = "default",
     overrides: Sequence[tuple[str, str]] = (),
     only: Sequence[str] = (),
-    cell_timeout: int = 1800,
+    cell_timeout: int | None = None,
 ) -> tuple[Path, list[Result]]:
     """Run lessons one after the other.
 
@@ -357,8 +370,8 @@ def run(
         Names and values of parameters, stronger than the preset.
     only : sequence of str
         Numbers or names of the lessons to run; all when empty.
-    cell_timeout : int
-        Seconds that a cell may take.
+    cell_timeout : int, optional
+        Seconds that a cell may take. None: what the preset says, else `CELL_TIMEOUT`.
 
     Returns
     -------
@@ -372,11 +385,12 @@ def run(
         If lessons, preset or parameters are not as expected; nothing has been written then.
     """
     lessons = find_lessons(notebooks, only)
-    plans = plan(lessons, read_preset(notebooks, preset), overrides)
+    tables, allowed = read_preset(notebooks, preset)
+    plans = plan(lessons, tables, overrides)
     folder = _new_folder(output.resolve())
     results: list[Result] = []
     for lesson, values in progress.bar(list(zip(lessons, plans, strict=True)), "lessons"):
-        results.append(run_lesson(lesson, values, folder, cell_timeout))
+        results.append(run_lesson(lesson, values, folder, cell_timeout or allowed))
         about = {"preset": preset, "started": folder.name, "lessons": [asdict(r) for r in results]}
         text = json.dumps(about, indent=2, ensure_ascii=False)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
@@ -397,7 +411,7 @@ def _new_folder(output: Path) -> Path:
             number += 1
 
 
-def save(lesson: Lesson, cell_timeout: int = 1800) -> Result:
+def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
     """Run a lesson afresh with its own parameters and keep its outputs in the lesson itself.
 
     Parameters

@@ -30,6 +30,10 @@ width = 3
 epochs = 1.5
 [flat]
 epochs = 1
+[impatient]
+cell_timeout = 3
+[never]
+cell_timeout = 0
 """
 RESULT = (
     "from IPython.display import display\n"
@@ -120,7 +124,8 @@ def test_preset_and_overrides_reach_the_lesson(notebooks: Path, tmp_path: Path) 
 
 def test_override_is_stronger_than_preset(notebooks: Path) -> None:
     lessons = runner.find_lessons(notebooks)
-    preset = runner.read_preset(notebooks, "smoke")
+    preset, seconds = runner.read_preset(notebooks, "smoke")
+    assert seconds == runner.CELL_TIMEOUT
     chosen = runner.plan(lessons, preset, [("epochs", "9"), ("rate", "1e-3")])
     assert chosen == [{"epochs": 9, "rate": 0.001}, {"epochs": 9}]
     assert type(runner.plan(lessons, preset)[0]["rate"]) is float
@@ -219,6 +224,14 @@ def test_only_keeps_the_order_of_the_lessons(course: Path) -> None:
     options = cli.build_parser().parse_args(["run", "--only", "2,01", "--only", "02"])
     lessons = runner.find_lessons(course / "notebooks", cli._wanted(options))
     assert [lesson.name for lesson in lessons] == ["01_first", "02_second"]
+
+
+def test_a_preset_may_say_how_long_a_cell_may_take(notebooks: Path, tmp_path: Path) -> None:
+    write_lesson(notebooks, "03_slow", "import time\ntime.sleep(600)")
+    _, results = runner.run(notebooks, tmp_path / "runs", preset="impatient", only=["03"])
+    assert "after 3 s" in results[0].error
+    with pytest.raises(runner.RunnerError, match=r"cell_timeout in \[never\] must be a number"):
+        runner.read_preset(notebooks, "never")
 
 
 FAILURES = {
