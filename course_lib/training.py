@@ -11,9 +11,11 @@ import copy
 import math
 import random
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
+from course_lib import checkpoint as checkpoints
 from course_lib import progress, require
 
 Batch = tuple[Tensor, Tensor]
@@ -146,6 +149,7 @@ def fit(
     criterion: nn.Module | None = None,
     device: str | torch.device = "auto",
     seed: int = 0,
+    checkpoint: str | Path | None = None,
 ) -> History:
     """Train a classifier and leave it with the weights of its best epoch.
 
@@ -174,6 +178,10 @@ def fit(
     seed : int
         Seeds Python, NumPy, torch and the loader's shuffling, so that a second call with a fresh
         model and optimiser repeats the first.
+    checkpoint : str or Path, optional
+        File that holds the whole run after every epoch. If it is there already, the run goes on
+        where it ended, and comes out as if it had never been interrupted (on a CPU bit by bit,
+        with the same number of threads).
 
     Returns
     -------
@@ -187,6 +195,10 @@ def fit(
         parameter is trainable, or the labels do not fit the model's outputs.
     FloatingPointError
         If the loss becomes nan or infinite.
+    CheckpointError
+        If the checkpoint is damaged or belongs to another model, optimiser or seed.
+    torch.OutOfMemoryError
+        If a batch does not fit into memory; the message proposes a smaller one.
     """
     require.whole("epochs", epochs)
     require.one_of("scheduler_step", scheduler_step, ("epoch", "batch"))
@@ -194,13 +206,17 @@ def fit(
     device = pick_device(device)
     criterion = criterion or nn.CrossEntropyLoss()
     seed_everything(seed)
-    if isinstance(train, DataLoader) and train.generator is not None:
-        train.generator.manual_seed(seed)
+    generator = train.generator if isinstance(train, DataLoader) else None
+    if generator is not None:
+        generator.manual_seed(seed)
     model.to(device, memory_format=torch.channels_last)
 
     history, best, best_weights = History(), (-1.0, 0.0), None
+    if checkpoint is not None and Path(checkpoint).exists():
+        state = _restore(checkpoint, model, optimizer, scheduler, seed, generator)
+        history, best, best_weights = History(**state["history"]), state["best"], state["weights"]
     plateau = isinstance(scheduler, ReduceLROnPlateau)
-    for epoch in progress.bar(range(epochs), "epochs"):
+    for epoch in progress.bar(range(len(history.seconds), epochs), "epochs"):
         start = time.perf_counter()
         history.learning_rate.append(optimizer.param_groups[-1]["lr"])
         each_batch = scheduler if scheduler_step == "batch" and not plateau else None
@@ -221,9 +237,58 @@ def fit(
             best, history.best_epoch = score, epoch
             best_weights = copy.deepcopy(model.state_dict()) if val is not None else None
         history.seconds.append(time.perf_counter() - start)
+        if checkpoint is not None:
+            state = {
+                "seed": seed,
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "scheduler": None if scheduler is None else scheduler.state_dict(),
+                "history": asdict(history),
+                "best": best,
+                "weights": best_weights,
+                "random": checkpoints.random_state(generator),
+            }
+            checkpoints.save(checkpoint, state)
     if best_weights is not None:
         model.load_state_dict(best_weights)
     return history
+
+
+def _restore(
+    checkpoint: str | Path,
+    model: nn.Module,
+    optimizer: Optimizer,
+    scheduler: LRScheduler | ReduceLROnPlateau | None,
+    seed: int,
+    generator: torch.Generator | None,
+) -> dict[str, Any]:
+    """Put a run back to where its checkpoint was written; see :func:`fit`."""
+    state = checkpoints.load(checkpoint)
+    try:
+        checkpoints.check_fits(model, state["model"], checkpoint)
+        if state["seed"] != seed:
+            raise checkpoints.CheckpointError(
+                f"{checkpoint} is of a run with seed {state['seed']}, not {seed}. Use that seed, "
+                "or name another file."
+            )
+        if (state["scheduler"] is None) != (scheduler is None):
+            raise checkpoints.CheckpointError(
+                f"{checkpoint} is of a run {'without' if scheduler else 'with'} a scheduler. Use "
+                "the same settings, or name another file."
+            )
+        optimizer.load_state_dict(state["optimizer"])
+        model.load_state_dict(state["model"])
+        if scheduler is not None:
+            scheduler.load_state_dict(state["scheduler"])
+    except (KeyError, ValueError) as error:
+        if isinstance(error, checkpoints.CheckpointError):
+            raise
+        raise checkpoints.CheckpointError(
+            f"{checkpoint} does not fit this optimiser or scheduler ({error}). Use the settings "
+            "it was made with, or name another file."
+        ) from None
+    checkpoints.set_random_state(state["random"], generator)
+    return state
 
 
 def _check_optimizer(optimizer: Optimizer) -> None:
@@ -247,32 +312,59 @@ def _train_one_epoch(
 ) -> Metrics:
     """Train for one pass over a loader; see :func:`fit`. Metrics are weighted by sample."""
     model.train()
-    loss_sum = torch.zeros((), device=device)
+    losses: list[Tensor] = []
+    sizes: list[int] = []
     correct = torch.zeros((), device=device)
-    count = 0
     for inputs, labels in progress.bar(loader, f"epoch {epoch + 1}"):
-        inputs, labels = _move(inputs, device), labels.to(device, non_blocking=True)
-        optimizer.zero_grad()
-        logits = model(inputs)
-        _check_labels(logits, labels, count)
-        loss = criterion(logits, labels)
-        loss.backward()
-        optimizer.step()
+        with _memory_advice(len(labels)):
+            inputs, labels = _move(inputs, device), labels.to(device, non_blocking=True)
+            optimizer.zero_grad()
+            logits = model(inputs)
+            _check_labels(logits, labels, sum(sizes))
+            loss = criterion(logits, labels)
+            losses.append(loss.detach())
+            sizes.append(len(labels))
+            if device.type == "cpu":  # elsewhere a look at the loss would wait for the device
+                _check_finite(losses[-1], len(losses), optimizer, epoch)
+            loss.backward()
+            optimizer.step()
         if scheduler is not None:
             scheduler.step()
-        loss_sum += loss.detach() * len(labels)
         correct += (logits.argmax(dim=1) == labels).sum()
-        count += len(labels)
-    if count == 0:
+    if not sizes:
         raise ValueError("the training loader yields no image: is the folder empty?")
-    mean_loss = loss_sum.item() / count
-    if not math.isfinite(mean_loss):
+    for number, loss in enumerate(torch.stack(losses).cpu(), start=1):
+        _check_finite(loss, number, optimizer, epoch)
+    weights = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
+    mean_loss = torch.stack(losses).cpu().double() @ weights
+    return Metrics(mean_loss.item(), correct.item() / sum(sizes))
+
+
+def _check_finite(loss: Tensor, batch: int, optimizer: Optimizer, epoch: int) -> None:
+    """Raise if the loss of a batch, counted from 1, is not a finite number."""
+    if not math.isfinite(loss.item()):
         rate = optimizer.param_groups[-1]["lr"]
         raise FloatingPointError(
-            f"the training loss became {mean_loss} in epoch {epoch + 1} at learning rate {rate:g}: "
-            "most often the learning rate is too high. Try a tenth of it."
+            f"the training loss became {loss.item()} in epoch {epoch + 1}, batch {batch}, at "
+            f"learning rate {rate:g}: most often the learning rate is too high. Try a tenth of it. "
+            "If it happens in the very first batch, look for nan in the images."
         )
-    return Metrics(mean_loss, correct.item() / count)
+
+
+@contextmanager
+def _memory_advice(batch_size: int) -> Iterator[None]:
+    """Say what to do when a batch does not fit into memory, on a GPU or on the CPU."""
+    try:
+        yield
+    except RuntimeError as error:
+        full = isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+        if not full:
+            raise
+        smaller = max(1, batch_size // 2)
+        raise torch.OutOfMemoryError(
+            f"a batch of {batch_size} images does not fit into memory. Try batch_size={smaller}, "
+            "or a smaller image_size."
+        ) from error
 
 
 def _check_labels(logits: Tensor, labels: Tensor, seen: int) -> None:

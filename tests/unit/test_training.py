@@ -269,6 +269,41 @@ def test_a_loss_that_explodes_is_an_error() -> None:
         training.fit(model, batches(), epochs=9, optimizer=SGD(model.parameters(), lr=1e38))
 
 
+@pytest.mark.parametrize("first", [0, 3])
+def test_the_first_batch_without_a_number_is_named(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.ones(20, 4)
+    x[4 * first] = torch.nan
+    data = DataLoader(TensorDataset(x, torch.zeros(20, dtype=torch.int64)), 4)
+    model = linear()
+    with pytest.raises(FloatingPointError, match=f"became nan in epoch 1, batch {first + 1}, at"):
+        training.fit(model, data, epochs=1, optimizer=SGD(model.parameters(), lr=0.1))
+    assert first == 0 or torch.isfinite(model.weight).all()  # stopped before the damage
+
+
+class Hungry(nn.Module):
+    """A model for which a batch of more than two images is too much."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__()
+        self.head, self.message = nn.Linear(4, 2), message
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) > 2:
+            raise RuntimeError(self.message)
+        return self.head(x)
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_answered_with_a_smaller_one() -> None:
+    model = Hungry("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+    with pytest.raises(torch.OutOfMemoryError, match=r"a batch of 8 images .* batch_size=4,"):
+        training.fit(model, batches(), epochs=1, optimizer=SGD(model.parameters(), lr=0.1))
+    other = Hungry("shapes cannot be multiplied")
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        training.fit(other, batches(), epochs=1, optimizer=SGD(other.parameters(), lr=0.1))
+
+
 def test_the_whole_path_on_photos(folder) -> None:
     """Real files, a real network with random weights, one epoch: dark ants and bright bees."""
     model = models.build_model("resnet10t", 2, pretrained=False)
