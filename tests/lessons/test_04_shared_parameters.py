@@ -14,7 +14,7 @@ WIDTH = 30
 
 @pytest.fixture(scope="module")
 def lesson() -> SimpleNamespace:
-    return definitions("04", source_style="soft", target_style="photo")
+    return definitions("04")
 
 
 def related(seed: int, count: int, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:

@@ -32,6 +32,8 @@ FORBIDDEN_TAGS = {"nbval-skip", "nbval-raises-exception", "raises-exception", "i
 FIGURES = {"image/png", "image/jpeg"}  # what plots.show writes
 IGNORED = "nbval-ignore-output"
 REASON = re.compile(r"reason-[a-z0-9]+(-[a-z0-9]+)*")
+QUESTION = re.compile(r"^\*\*(\d)\.\*\* ", re.MULTILINE)
+OPTION = re.compile(r"<details><summary>(.+?)</summary>(Right|Wrong)\. \S.*?</details>")
 CAPTION = re.compile(r"\*\*Figure (\d+)\.\*\*\s+\S")
 
 
@@ -313,6 +315,24 @@ def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
 
 
 @rule
+def quiz_answers_every_option(notebook: NotebookNode, path: Path) -> list[str]:
+    """A quick quiz has three questions, each with three options or more, one of them right."""
+    quiz = [
+        cell.source for cell in notebook.cells if "## Quick quiz" in headings({"cells": [cell]})
+    ]
+    if not quiz:
+        return []
+    text = "\n".join(quiz).partition("## Quick quiz")[2].partition("\n## ")[0]
+    _, *parts = QUESTION.split(text)
+    faults = [] if parts[::2] == ["1", "2", "3"] else [f"questions {parts[::2]}, not 1, 2, 3"]
+    for number, question in zip(parts[::2], parts[1::2], strict=True):
+        said = [verdict for _, verdict in OPTION.findall(question)]
+        if len(said) != question.count("<details>") or len(said) < 3 or said.count("Right") != 1:
+            faults.append(f"question {number}: the options are {said}")
+    return faults
+
+
+@rule
 def key_numbers_are_plain(notebook: NotebookNode, path: Path) -> list[str]:
     """What the runner collects is a flat table of numbers and texts."""
     faults = []
@@ -335,6 +355,8 @@ def preset_faults(
     faults = []
     for preset, tables in presets.items():
         for key, table in tables.items():
+            if key == "cell_timeout":  # for the runner, not for the lessons
+                continue
             among = [v for name, v in lessons.items() if key in ("all", name[:2])]
             for name, value in table.items() if isinstance(table, dict) else [(key, table)]:
                 defaults = [values[name] for values in among if name in values]

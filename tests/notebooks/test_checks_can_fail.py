@@ -27,6 +27,13 @@ OPENING = """# Count ants
 **You need** nothing.
 
 **Time**: a second."""
+OPTIONS = [
+    f"<details><summary>{n}</summary>{'Right' if n == 2 else 'Wrong'}. So.</details>"
+    for n in (1, 2, 3)
+]
+QUIZ = "## Quick quiz\n\n" + "\n\n".join(
+    "\n\n".join([f"**{n}.** How many?", *OPTIONS]) for n in (1, 2, 3)
+)
 SHOW = f"""display({{"image/png": "{PIXEL}", "text/plain": "{ALT}"}},
         metadata={{"image/png": {{"alt": "{ALT}"}}}}, raw=True)"""
 RESULT = 'display({"application/vnd.course.result+json": {"ants": ants}}, raw=True)'
@@ -45,7 +52,7 @@ def lesson() -> NotebookNode:
             "import time\nprint(time.time())",
             metadata={"tags": ["nbval-ignore-output", "reason-timing"]},
         ),
-        new_markdown_cell("## Recap\n\nCounted.\n\n## Going further\n\nMore ants."),
+        new_markdown_cell(QUIZ + "\n\n## Recap\n\nCounted.\n\n## Going further\n\nMore ants."),
     ]
     notebook = new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
@@ -192,6 +199,12 @@ BROKEN: list[tuple[str, Callable[[NotebookNode], object]]] = [
     ("frame_is_complete", set_source(7, "## Going further\n\nMore.")),
     ("frame_is_complete", set_source(7, "## Recap\n\nCounted.\n\n```\n## Going further\n```")),
     ("frame_is_complete", set_source(7, "# More\n## Recap\n## Going further")),
+    ("quiz_answers_every_option", set_source(7, QUIZ.replace("**3.**", "**4.**"))),
+    ("quiz_answers_every_option", set_source(7, QUIZ.replace("**2.** How", "How"))),
+    ("quiz_answers_every_option", set_source(7, QUIZ.replace(OPTIONS[0], ""))),
+    ("quiz_answers_every_option", set_source(7, QUIZ.replace("Right", "Wrong"))),
+    ("quiz_answers_every_option", set_source(7, QUIZ.replace("Wrong. So", "Right. So"))),
+    ("quiz_answers_every_option", set_source(7, QUIZ.replace("Wrong. So.", "Wrong."))),
     (
         "key_numbers_are_plain",
         add_output(new_output("display_data", {rules.RESULT_MIME: {"ants": [1, 2]}})),

@@ -1,0 +1,107 @@
+"""Every check answers the shown solution, the untouched stub and plausible mistakes."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from notebook_code import definitions
+
+from course_lib import checks
+from course_lib.paths import notebooks_dir
+
+HERE = Path(__file__).parent
+NUMBERS = sorted(path.stem[-2:] for path in HERE.glob("answers_[0-9][0-9].py"))
+SOLUTION = re.compile(r"<summary>Solution</summary>\s*```python\n(.*?)```", re.DOTALL)
+STUB = re.compile(r"^checks\.lesson_(\d\d)\.(\w+)\(", re.MULTILINE)
+
+
+def exercises(number: str) -> dict[str, SimpleNamespace]:
+    """Stub cells of a lesson by the name of their check, each with the solution shown below it."""
+    (path,) = notebooks_dir().glob(f"{number}_*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    found = {}
+    for cell, below in zip(cells, [*cells[1:], None], strict=True):
+        if cell.cell_type == "code" and (match := STUB.search(cell.source)):
+            solution = SOLUTION.search(below.source)
+            found[match[2]] = SimpleNamespace(
+                stub=cell.source, call=cell.source[match.start() :], solution=solution[1]
+            )
+    return found
+
+
+def wrong_answers(number: str) -> dict[str, list[tuple[str, str]]]:
+    return importlib.import_module(f"answers_{number}").WRONG
+
+
+CASES = [(number, name) for number in NUMBERS for name in wrong_answers(number)]
+MISTAKES = [
+    (number, name, *mistake)
+    for number in NUMBERS
+    for name, mistakes in wrong_answers(number).items()
+    for mistake in mistakes
+]
+
+
+def said(number: str, code: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run an exercise cell after the lesson's definitions; what the check says."""
+    namespace = {**vars(definitions(number)), "checks": checks}
+    exec(code, namespace)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_check_of_a_lesson_is_asked_and_tested(number: str) -> None:
+    module = getattr(checks, f"lesson_{number}")
+    defined = {name for name, value in vars(module).items() if isinstance(value, checks.Exercise)}
+    assert len(defined) >= 2
+    assert set(exercises(number)) == set(wrong_answers(number)) == defined
+
+
+@pytest.mark.parametrize(("number", "name"), CASES)
+def test_the_untouched_stub_is_not_attempted(
+    number: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = said(number, exercises(number)[name].stub, capsys)
+    assert out == f"not attempted: {checks.ELLIPSIS}. Stuck? {name}.hint()\n"
+
+
+@pytest.mark.parametrize(("number", "name"), CASES)
+def test_the_solution_shown_is_right(
+    number: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exercise = exercises(number)[name]
+    assert said(number, f"{exercise.solution}\n{exercise.call}", capsys).startswith("right: ")
+
+
+@pytest.mark.parametrize(("number", "name", "code", "hint"), MISTAKES)
+def test_a_mistake_is_met_with_a_hint(
+    number: str, name: str, code: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = said(number, f"{code}\n{exercises(number)[name].call}", capsys)
+    assert out.startswith("wrong: ")
+    assert hint in out
+    assert out.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "name"), CASES)
+def test_there_are_mistakes_and_hints_enough(
+    number: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len({hint for _, hint in wrong_answers(number)[name]}) >= 2
+    exercise = getattr(getattr(checks, f"lesson_{number}"), name)
+    assert len(exercise.hints) >= 2
+    for turn in (1, 2):
+        exercise.hint()
+        assert capsys.readouterr().out.startswith(f"hint {turn} of {len(exercise.hints)}: ")
+
+
+def test_an_unknown_lesson_is_an_error() -> None:
+    with pytest.raises(AttributeError, match="no checks named 'lesson_99'"):
+        _ = checks.lesson_99
+    with pytest.raises(AttributeError, match="no checks named 'lessons'"):
+        _ = checks.lessons
