@@ -317,12 +317,10 @@ def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
 @rule
 def quiz_answers_every_option(notebook: NotebookNode, path: Path) -> list[str]:
     """A quick quiz has three questions, each with three options or more, one of them right."""
-    quiz = [
-        cell.source for cell in notebook.cells if "## Quick quiz" in headings({"cells": [cell]})
-    ]
-    if not quiz:
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    if "## Quick quiz\n" not in prose:
         return []
-    text = "\n".join(quiz).partition("## Quick quiz")[2].partition("\n## ")[0]
+    text = prose.partition("## Quick quiz\n")[2].partition("\n## ")[0]
     _, *parts = QUESTION.split(text)
     faults = [] if parts[::2] == ["1", "2", "3"] else [f"questions {parts[::2]}, not 1, 2, 3"]
     for number, question in zip(parts[::2], parts[1::2], strict=True):
