@@ -22,7 +22,7 @@ def shared_mistakes(answer: Any) -> None:
     found = float(call(answer, first, second, labels))
     if found == 1:
         raise Wrong("one photo is wrong in both, but a share was asked: of how many?")
-    if abs(found - 0.3) < 1e-6:
+    if abs(found - 0.4) < 1e-6:
         raise Wrong("that is how often the two agree. Ask where both are *wrong*.")
     if abs(found - 0.1) < 1e-6:
         raise Wrong("that is a share of all photos. Divide by the mistakes of the first seed.")
