@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import nbformat
@@ -11,7 +12,14 @@ from IPython.core.inputtransformer2 import TransformerManager
 from course_lib.paths import notebooks_dir
 from course_lib.runner import read_parameters
 
-KEPT = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+IMPORTS = (ast.Import, ast.ImportFrom)
+KEPT = (*IMPORTS, ast.FunctionDef, ast.ClassDef)
+
+
+def imports(number: str) -> dict[str, object]:
+    """What a lesson imports, by name: what a student's code in an exercise may use."""
+    kept = [node for node in _nodes(number) if isinstance(node, IMPORTS)]
+    return _executed(number, kept, {})
 
 
 def definitions(number: str, **values: object) -> SimpleNamespace:
@@ -20,20 +28,32 @@ def definitions(number: str, **values: object) -> SimpleNamespace:
     ``number`` is the lesson's, such as ``"02"``; ``values`` are given to its functions as globals,
     for those that read something the lesson computed, and win over its parameters.
     """
+    kept = [node for node in _nodes(number) if isinstance(node, KEPT) or _is_constant(node)]
+    parameters = read_parameters("\n".join(c.source for c in _cells(number) if _is_tagged(c)))
+    return SimpleNamespace(**_executed(number, kept, {**parameters, **values}))
+
+
+def _cells(number: str) -> list[nbformat.NotebookNode]:
     (path,) = notebooks_dir().glob(f"{number}_*.ipynb")
     notebook = nbformat.read(path, as_version=4)
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _is_tagged(cell: nbformat.NotebookNode) -> bool:
+    return "parameters" in cell.metadata.get("tags", [])
+
+
+def _nodes(number: str) -> list[ast.stmt]:
     transform = TransformerManager().transform_cell
-    kept: list[ast.stmt] = []
+    return [node for cell in _cells(number) for node in ast.parse(transform(cell.source)).body]
+
+
+def _executed(
+    number: str, nodes: list[ast.stmt], values: Mapping[str, object]
+) -> dict[str, object]:
     namespace: dict[str, object] = {"__name__": f"lesson_{number}", **values}
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        if "parameters" in cell.metadata.get("tags", []):
-            namespace = {**read_parameters(cell.source), **namespace}
-        nodes = ast.parse(transform(cell.source)).body
-        kept += [node for node in nodes if isinstance(node, KEPT) or _is_constant(node)]
-    exec(compile(ast.Module(kept, []), path.name, "exec"), namespace)
-    return SimpleNamespace(**namespace)
+    exec(compile(ast.Module(nodes, []), f"lesson {number}", "exec"), namespace)
+    return namespace
 
 
 def _is_constant(node: ast.stmt) -> bool:

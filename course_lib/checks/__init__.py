@@ -19,7 +19,7 @@ class Wrong(Exception):
     """The answer is wrong; the message is a hint about the mistake."""
 
 
-class _NotAttempted(Exception):
+class NotAttempted(Exception):
     """There is no answer yet."""
 
 
@@ -47,9 +47,9 @@ class Exercise:
         """Print a verdict on an answer, in one line; never raises for what a student wrote."""
         try:
             if answer is ... or answer is None:
-                raise _NotAttempted
+                raise NotAttempted
             self.judge(answer)
-        except _NotAttempted:
+        except NotAttempted:
             print(f"not attempted: {ELLIPSIS}. Stuck? {self.name}.hint()")
         except Wrong as mistake:
             print(f"wrong: {mistake}")
@@ -94,7 +94,7 @@ def call(function: Any, *arguments: Any) -> Any:
     except Exception as error:
         raise Wrong(f"your function stops with {type(error).__name__}: {error}") from None
     if found is ... or found is None:
-        raise _NotAttempted
+        raise NotAttempted
     return found
 
 

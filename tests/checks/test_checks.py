@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from notebook_code import definitions
+from notebook_code import imports
 
 from course_lib import checks
 from course_lib.paths import notebooks_dir
@@ -48,9 +48,8 @@ MISTAKES = [
 
 
 def said(number: str, code: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """Run an exercise cell after the lesson's definitions; what the check says."""
-    namespace = {**vars(definitions(number)), "checks": checks}
-    exec(code, namespace)
+    """Run an exercise cell after the lesson's imports; what the check says."""
+    exec(code, imports(number))
     return capsys.readouterr().out
 
 

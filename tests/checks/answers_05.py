@@ -1,0 +1,29 @@
+"""Plausible wrong answers to the exercises of lesson 05, and what is said about them."""
+
+CUT = "def cut(layers, depth):\n    return "
+CLIP = "def clipped(gradient, limit):\n    return "
+
+WRONG = {
+    "cut": [
+        (CUT + "layers[:-depth], layers[-depth:]", "`layers[-0:]` is `layers[0:]`"),
+        (CUT + "layers[depth:], layers[:depth]", "the first layers"),
+        (CUT + "layers[len(layers) - depth:], layers[:len(layers) - depth]", "come first"),
+        (CUT + "layers[:len(layers) - depth - 1], layers[len(layers) - depth:]", "a layer is lost"),
+        (CUT + "layers[:1], layers[1:]", "4 layers train"),
+        (CUT + "layers[len(layers) - depth:]", "at depth 2"),
+    ],
+    "clipped": [
+        (CLIP + "gradient.clamp(-limit, limit)", "turns the direction"),
+        (CLIP + "gradient / gradient.norm() * limit", "not be made longer"),
+        (CLIP + "gradient * min(1, 1 / gradient.norm())", "multiply by the limit"),
+        (CLIP + "gradient / gradient.abs().sum() * limit", "not the sum"),
+        (CLIP + "gradient * limit", "comes back as it was"),
+        (CLIP + "gradient.norm().clamp(max=limit)", "expected a gradient of shape"),
+        (
+            "def clipped(gradient, limit):\n"
+            "    if gradient.norm() < limit and gradient.norm() > 0: return gradient\n"
+            "    return gradient * (limit / gradient.norm())",
+            "becomes nan",
+        ),
+    ],
+}
