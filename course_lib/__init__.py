@@ -1,6 +1,7 @@
 """The small library behind the course: read it in an evening, use it in every lesson.
 
 Modules, each importing only those above it: ``paths``, ``progress``, ``require``, ``download``,
-``datasets``, ``loaders``, ``models``, ``training``, ``styles``, ``features``, ``report``,
-``experiments``, ``plots``, ``environment``, ``pages``, ``runner``.
+``datasets``, ``loaders``, ``models``, ``checkpoint``, ``training``, ``styles``, ``features``,
+``report``, ``experiments``, ``plots``, ``environment``, ``pages``, ``runner``; and ``checks``, the
+exercises that answer.
 """
