@@ -324,6 +324,8 @@ def curves(
         ticks = sorted(frame[x].unique())
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axis.minorticks_off()
+    elif pd.api.types.is_integer_dtype(frame[x]):
+        axis.xaxis.get_major_locator().set_params(integer=True)  # there is no layer 2.5
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.grid(alpha=0.3)
     axis.set_title(title, fontsize=11)

@@ -129,3 +129,9 @@ def test_domains_are_told_apart_by_look_and_classes_by_colour() -> None:
 def test_domains_need_two_dimensions() -> None:
     with pytest.raises(ValueError, match=r"wide: .*\(6, 3\).*Project"):
         plots.domains({"view": [toy("wide", 3)]}, title="")
+
+
+def test_curves_over_whole_numbers_have_no_ticks_between_them() -> None:
+    frame = experiments.trials(lambda seed, layers: {"m": layers}, 1, layers=[0, 1, 2])
+    axis = plots.curves(frame, "layers", title="", xlabel="layers").axes[0]
+    assert all(tick == int(tick) for tick in axis.get_xticks())
