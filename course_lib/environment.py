@@ -41,7 +41,8 @@ def environment_report(root: Path | None = None) -> list[Row]:
     """Compare what ``requirements.txt`` asks for with what is installed.
 
     A package pinned to ``2.14.1`` is good enough at any ``2.14``: releases that differ in the
-    third number mend faults and keep the interface.
+    third number mend faults and keep the interface. What only the tests need, in the last part of
+    the file under ``# Tests.``, is left out.
 
     Parameters
     ----------
@@ -57,7 +58,10 @@ def environment_report(root: Path | None = None) -> list[Row]:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     oldest, python = project["requires-python"].removeprefix(">="), platform.python_version()
     rows = [Row("python", f">={oldest}", python, _numbers(python) >= _numbers(oldest))]
-    for line in (root / "requirements.txt").read_text(encoding="utf-8").splitlines():
+    wanted_by_lessons, _, _ = (
+        (root / "requirements.txt").read_text(encoding="utf-8").partition("\n# Tests.\n")
+    )
+    for line in wanted_by_lessons.splitlines():
         match = REQUIREMENT.match(line.strip())
         if match is None:  # a comment, an empty line or an option such as '-e .'
             continue

@@ -384,6 +384,7 @@ def test_environment_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "requirements.txt").write_text(
         "# what the lessons import\n\n-e .\nsame==2.14.1  # why\npatch==2.14.1\n"
         'minor[extra]==2.14.1 ; python_version > "3"\nabsent==1.0.0\nfree\n'
+        "\n# Tests.\nuntold==1.0\n"
     )
     assert environment.environment_report(tmp_path) == [
         ("python", ">=3.11", "3.10.2", False),
