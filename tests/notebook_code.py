@@ -1,8 +1,10 @@
-"""The functions that lessons write out, for the tests to import."""
+"""The functions that lessons write out, and their exercises, for the tests to import."""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 from collections.abc import Mapping
 from types import SimpleNamespace
 
@@ -14,6 +16,8 @@ from course_lib.runner import read_parameters
 
 IMPORTS = (ast.Import, ast.ImportFrom)
 KEPT = (*IMPORTS, ast.FunctionDef, ast.ClassDef)
+SOLUTION = re.compile(r"<summary>Solution</summary>\s*```python\n(.*?)```", re.DOTALL)
+STUB = re.compile(r"^checks\.lesson_(\d\d)\.(\w+)\(", re.MULTILINE)
 
 
 def imports(number: str) -> dict[str, object]:
@@ -33,10 +37,35 @@ def definitions(number: str, **values: object) -> SimpleNamespace:
     return SimpleNamespace(**_executed(number, kept, {**parameters, **values}))
 
 
-def _cells(number: str) -> list[nbformat.NotebookNode]:
+def exercises(number: str) -> dict[str, SimpleNamespace]:
+    """Stub cells of a lesson by the name of their check, each with the solution shown below it.
+
+    Also the place of the cell, counted from 0, and its ``call`` of the check.
+    """
+    cells, found = _all_cells(number), {}
+    for place, cell in enumerate(cells[:-1]):
+        if cell.cell_type == "code" and (match := STUB.search(cell.source)):
+            found[match[2]] = SimpleNamespace(
+                place=place,
+                stub=cell.source,
+                call=cell.source[match.start() :],
+                solution=SOLUTION.search(cells[place + 1].source)[1],
+            )
+    return found
+
+
+def wrong_answers(number: str) -> dict[str, list[tuple[str, str]]]:
+    """Plausible mistakes in each exercise of a lesson: code, and words of the hint it gets."""
+    return importlib.import_module(f"answers_{number}").WRONG
+
+
+def _all_cells(number: str) -> list[nbformat.NotebookNode]:
     (path,) = notebooks_dir().glob(f"{number}_*.ipynb")
-    notebook = nbformat.read(path, as_version=4)
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return nbformat.read(path, as_version=4).cells
+
+
+def _cells(number: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in _all_cells(number) if cell.cell_type == "code"]
 
 
 def _is_tagged(cell: nbformat.NotebookNode) -> bool:

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import re
 from pathlib import Path
-from types import SimpleNamespace
 
-import nbformat
 import pytest
-from notebook_code import imports
+from notebook_code import exercises, imports, wrong_answers
 
 from course_lib import checks
-from course_lib.paths import notebooks_dir
 
 HERE = Path(__file__).parent
 NUMBERS = sorted(path.stem[-2:] for path in HERE.glob("answers_[0-9][0-9].py"))
-SOLUTION = re.compile(r"<summary>Solution</summary>\s*```python\n(.*?)```", re.DOTALL)
-STUB = re.compile(r"^checks\.lesson_(\d\d)\.(\w+)\(", re.MULTILINE)
-
-
-def exercises(number: str) -> dict[str, SimpleNamespace]:
-    """Stub cells of a lesson by the name of their check, each with the solution shown below it."""
-    (path,) = notebooks_dir().glob(f"{number}_*.ipynb")
-    cells = nbformat.read(path, as_version=4).cells
-    found = {}
-    for cell, below in zip(cells, [*cells[1:], None], strict=True):
-        if cell.cell_type == "code" and (match := STUB.search(cell.source)):
-            solution = SOLUTION.search(below.source)
-            found[match[2]] = SimpleNamespace(
-                stub=cell.source, call=cell.source[match.start() :], solution=solution[1]
-            )
-    return found
-
-
-def wrong_answers(number: str) -> dict[str, list[tuple[str, str]]]:
-    return importlib.import_module(f"answers_{number}").WRONG
-
 
 CASES = [(number, name) for number in NUMBERS for name in wrong_answers(number)]
 MISTAKES = [
