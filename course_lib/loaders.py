@@ -269,7 +269,7 @@ def split(labels: Sequence[int], val_fraction: float, seed: int) -> tuple[list[i
 
 
 def make_loaders(
-    dataset: str | Path = "insects",
+    dataset: str | Path | datasets.Listing = "insects",
     preprocessing: Preprocessing | None = None,
     image_size: int = 128,
     batch_size: int = 32,
@@ -283,9 +283,9 @@ def make_loaders(
 
     Parameters
     ----------
-    dataset : str or Path
+    dataset : str, Path or Listing
         A name that :func:`course_lib.datasets.find` knows, or a folder with ``train/`` and
-        ``val/``.
+        ``val/``; or a Listing of images, such as an audit leaves.
     preprocessing : Preprocessing, optional
         Of the backbone, usually ``model.preprocessing``; ImageNet's constants by default.
     image_size : int
@@ -320,7 +320,9 @@ def make_loaders(
     plain = eval_transform(preprocessing, image_size)
     train_pipeline = train_transform(preprocessing, image_size) if augment else plain
 
-    listing = datasets.scan(datasets.find(dataset))
+    listing = dataset
+    if not isinstance(listing, datasets.Listing):
+        listing = datasets.scan(datasets.find(dataset))
     labelled, held_out = listing.files["train"], listing.files["val"]
     in_train, in_val = split([label for _, label in labelled], val_fraction, seed)
     in_test = range(len(labelled), len(labelled) + len(held_out))
