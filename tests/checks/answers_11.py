@@ -1,0 +1,86 @@
+"""Plausible wrong answers to the exercises of lesson 11, and what is said about them."""
+
+RIGHT = {
+    "A": "optimiser of another network",
+    "B": "rate a hundred times too high",
+    "C": "scheduler stepped every batch",
+    "D": "labels out of step with photos",
+    "E": "pixels not scaled to 0…1",
+    "F": "eval() forgotten",
+    "G": "validation photos in training",
+    "H": "ImageNet's head kept",
+    "I": "body left in training mode",
+    "J": "softmax before the loss",
+    "K": "channels in the order BGR",
+}
+
+
+def but(**other: str) -> str:
+    """The right diagnosis, but for some letters."""
+    return f"diagnosis = {RIGHT | other}"
+
+
+AFRESH = "def starts_afresh(backward, network):\n    backward(network)\n    "
+TWICE = "\n    backward(network)\n    "
+SAME = "all(torch.allclose(a, w.grad) for a, w in zip(once, network.parameters()))"
+KEPT = "once = [w.grad.clone() for w in network.parameters()]"
+
+WRONG = {
+    "diagnosis": [
+        (but(A=RIGHT["C"]), "A: then the first batches would learn"),
+        (but(A=RIGHT["G"]), "A: the loss of the *training* photos never moves"),
+        (but(B=RIGHT["H"]), "B: then the very first loss would be high"),
+        (but(C=RIGHT["A"]), "C: then not even the first batches"),
+        (but(D=RIGHT["F"], F=RIGHT["D"]), "D: that changes nothing in training"),
+        (but(E=RIGHT["I"], I=RIGHT["E"]), "look at E in Figure 13"),
+        (but(F=RIGHT["I"]), "to the last digit"),
+        (but(G=RIGHT["D"]), "Who knew the answers?"),
+        (but(H=RIGHT["B"]), "no step was taken before it"),
+        (but(I=RIGHT["F"]), "I: close"),
+        (but(J=RIGHT["B"]), "such a floor"),
+        (but(K=RIGHT["I"]), "look at K in Figure 13"),
+        (but(K="blue"), "K: 'blue' is not in the list"),
+        ("diagnosis = {'A': 'eval() forgotten'}", "keep the dictionary"),
+        (
+            f"diagnosis = dict.fromkeys('ABCDEFGHIJK', ...) | {{'G': {RIGHT['G']!r}}}",
+            "only 1 of 11 so far, and every one of them fits. Still waiting: A, B, C, D,",
+        ),
+    ],
+    "starts_afresh": [
+        (
+            AFRESH + "once = [w.grad for w in network.parameters()]" + TWICE + "return " + SAME,
+            "a tensor with itself",
+        ),
+        (AFRESH + KEPT + TWICE + "return not " + SAME, "the wrong way round"),
+        (
+            AFRESH + "once = network[-1].weight.grad.clone()" + TWICE
+            + "return torch.allclose(once, network[-1].weight.grad)",
+            "forgets the first layer",
+        ),
+        (
+            AFRESH + "once = network[0].weight.grad.clone()" + TWICE
+            + "return torch.allclose(once, network[0].weight.grad)",
+            "forgets the head",
+        ),
+        (
+            AFRESH + "return not any(w.grad.any() for w in network.parameters())",
+            "it fails a healthy program:",
+        ),
+        (
+            AFRESH + "once = [w.grad for w in network.parameters()]" + TWICE
+            + "return all(a is not w.grad for a, w in zip(once, network.parameters()))",
+            "`set_to_none=False`",
+        ),
+        (AFRESH + KEPT + TWICE + "return " + SAME, "stops with AttributeError"),
+        (
+            "def starts_afresh(backward, network):\n"
+            "    fresh = all(w.grad is None for w in network.parameters())\n"
+            "    backward(network)\n"
+            "    once = [w.grad.clone() for w in network.parameters() if w.requires_grad]\n"
+            "    backward(network)\n"
+            "    twice = [w.grad for w in network.parameters() if w.requires_grad]\n"
+            "    return fresh and all(map(torch.allclose, once, twice))",
+            "trained before",
+        ),
+    ],
+}  # fmt: skip
