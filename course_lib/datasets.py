@@ -146,23 +146,26 @@ def download(name: str, *, url: str = HYMENOPTERA_URL) -> Path:
         print(f"hymenoptera: {HYMENOPTERA_DIR} is set; {len(manifest)} files verified in {own}")
         return own
     folder, cache = data_dir() / KNOWN[name], data_dir() / ".cache"
-    with locked(cache / f"{folder.name}.lock"):
-        if folder.exists():
-            _verify(folder, manifest, f"Delete {folder}, then download again.")
-            print(f"hymenoptera: already there, {len(manifest)} files verified in {folder}")
-            return folder
-        archive = cache / "hymenoptera_data.zip"
-        try:
-            fetch(url, archive)
-            unpack(archive, folder, manifest, top=HYMENOPTERA_TOP)
-        except DownloadError as error:
-            raise DownloadError(
-                f"{error}\nOr without a download from here: get {url} on another computer, unpack "
-                f"it, and set the environment variable {HYMENOPTERA_DIR} to the folder "
-                f"{HYMENOPTERA_TOP} that comes out."
-            ) from error
-        finally:
-            archive.unlink(missing_ok=True)
+    archive = cache / "hymenoptera_data.zip"
+    try:
+        with locked(cache / f"{folder.name}.lock"):
+            there = folder.exists()
+            try:
+                if not there:
+                    fetch(url, archive)
+                    unpack(archive, folder, manifest, top=HYMENOPTERA_TOP)
+            finally:
+                archive.unlink(missing_ok=True)
+    except DownloadError as error:
+        raise DownloadError(
+            f"{error}\nOr without a download from here: get {url} on another computer, unpack it, "
+            f"and set the environment variable {HYMENOPTERA_DIR} to the folder {HYMENOPTERA_TOP} "
+            "that comes out."
+        ) from error
+    if there:
+        _verify(folder, manifest, f"Delete {folder}, then download again.")
+        print(f"hymenoptera: already there, {len(manifest)} files verified in {folder}")
+        return folder
     print(f"hymenoptera: {len(manifest)} files downloaded and verified in {folder}")
     return folder
 

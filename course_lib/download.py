@@ -3,10 +3,15 @@
 A download goes wrong in many ways: the connection drops, a login page comes instead of the file, a
 disk damages a byte. Each step here works on a temporary file or folder, checks it, and moves it to
 its final name last. So what carries the final name is always whole and always what was expected.
+
+A connection that breaks is taken up where it broke
+(`RFC 9110, section 14 <https://www.rfc-editor.org/rfc/rfc9110#section-14>`_), if the server can do
+that and vouches that the file is still the same.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import re
@@ -20,8 +25,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
@@ -66,9 +72,10 @@ def locked(lock_file: Path, timeout: float = 600.0) -> Iterator[None]:
     DownloadError
         If another process still holds the lock after ``timeout`` seconds.
     """
-    lock_file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        lock = FileLock(lock_file, is_singleton=True).acquire(timeout=timeout)
+        with disk_advice(lock_file.parent):
+            lock_file.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(lock_file, is_singleton=True).acquire(timeout=timeout)
     except Timeout as error:
         raise DownloadError(
             f"another process has held {lock_file} for {timeout:.0f} seconds. Let it finish, or "
@@ -76,6 +83,30 @@ def locked(lock_file: Path, timeout: float = 600.0) -> Iterator[None]:
         ) from error
     with lock:
         yield
+
+
+@contextmanager
+def disk_advice(place: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a ``DownloadError`` that says what to do.
+
+    Parameters
+    ----------
+    place : Path
+        File or folder that is written, for the message.
+    """
+    try:
+        yield
+    except Timeout:  # an OSError, but not the disk's
+        raise
+    except OSError as error:
+        advice = (
+            "Free some space"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "Make that folder one you may write in"
+        )
+        raise DownloadError(
+            f"{place} cannot be written: {error.strerror or error}. {advice}, then try again."
+        ) from error
 
 
 # ---------------------------------------------------------------------------------------------
@@ -108,7 +139,8 @@ def fetch(
     timeout : float
         Seconds to wait for the server, at each step.
     retries : int
-        Further tries after a dropped connection, a timeout or a server error (status 5xx).
+        Further tries after a dropped connection, a timeout or a server error (status 5xx). They
+        ask for the rest of the file only, where the server can send that.
     delay : float
         Seconds before the first further try; doubled before each one after it.
 
@@ -129,10 +161,11 @@ def fetch(
     with locked(target.with_name(f".{target.name}.lock")):
         if sha256 and target.is_file() and _sha256_of(target) == sha256.lower():
             return target
+        arrived = _Arrived()
         try:
             for attempt in range(retries + 1):
                 try:
-                    found = _receive(url, part, timeout=timeout, size=size)
+                    _receive(url, part, arrived, timeout=timeout, size=size)
                     break
                 except _PassingError as error:
                     if attempt == retries:
@@ -141,36 +174,69 @@ def fetch(
                             "little, then try again."
                         ) from error
                 time.sleep(delay * 2**attempt)
+            found = arrived.digest.hexdigest()
             if sha256 and found != sha256.lower():
                 raise DownloadError(
                     f"{url} sent a file with other content than expected: SHA-256 {found}, "
                     f"expected {sha256.lower()}. It was thrown away. Try again; if it stays so, "
                     "the file behind the address has changed and must not be trusted."
                 )
-            part.replace(target)
+            with disk_advice(target):
+                part.replace(target)
         finally:
             part.unlink(missing_ok=True)
     return target
 
 
-def _receive(url: str, part: Path, *, timeout: float, size: int | None) -> str:
-    """Write the answer of ``url`` to ``part`` and return its SHA-256; one try."""
+@dataclass
+class _Arrived:
+    """What has arrived of a file: its bytes so far, and the name the server gives this version."""
+
+    count: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+    version: str | None = None  # without one, a later try cannot know that the file is the same
+
+
+def _request(url: str, arrived: _Arrived) -> urllib.request.Request:
+    """Ask for the rest of a file, or for all of it if the server has another version by now."""
+    request = urllib.request.Request(url)
+    if arrived.count and arrived.version:
+        request.add_header("Range", f"bytes={arrived.count}-")
+        request.add_header("If-Range", arrived.version)
+    return request
+
+
+def _version(headers: http.client.HTTPMessage) -> str | None:
+    """Name of this version of a file, good enough to join two halves of it."""
+    tag = headers.get("ETag", "W/")
+    return headers.get("Last-Modified") if tag.startswith("W/") else tag
+
+
+def _receive(url: str, part: Path, arrived: _Arrived, *, timeout: float, size: int | None) -> None:
+    """Write to ``part`` what ``url`` sends beyond what has arrived; one try."""
     from tqdm.auto import tqdm
 
     handlers: list[urllib.request.BaseHandler] = [_CheckedRedirects()]
     if urlsplit(url).hostname in LOOPBACK:
         handlers.append(urllib.request.ProxyHandler({}))  # no proxy leads to this computer
-    digest, received = hashlib.sha256(), 0
+    opener, request = urllib.request.build_opener(*handlers), _request(url, arrived)
     try:
-        with urllib.request.build_opener(*handlers).open(url, timeout=timeout) as response:
+        with opener.open(request, timeout=timeout) as response:
             if response.headers.get_content_type() == "text/html":
                 raise DownloadError(
                     f"{url} sent a web page (text/html) where a file was expected: often the login "
                     "page of a wireless network or a company's proxy. Open the address in a "
                     "browser, deal with what the page asks, then try again."
                 )
+            place = f"bytes {arrived.count}-"
+            if response.status != 206:  # the whole file, from its beginning
+                arrived.count, arrived.digest = 0, hashlib.sha256()
+                arrived.version = _version(response.headers)
+            elif not response.headers.get("Content-Range", "").startswith(place):
+                arrived.version = None
+                raise _PassingError(f"{url} sent another part of the file than the one asked for")
             announced = response.headers.get("Content-Length", "")
-            expected = int(announced) if announced.isdecimal() else size
+            expected = arrived.count + int(announced) if announced.isdecimal() else size
             if size is not None and expected != size:
                 raise DownloadError(
                     f"{url} offers {expected} bytes, expected {size}: it is another file. "
@@ -179,23 +245,29 @@ def _receive(url: str, part: Path, *, timeout: float, size: int | None) -> str:
             bar = tqdm(
                 desc=urlsplit(url).path.rsplit("/", 1)[-1],
                 total=expected,
+                initial=arrived.count,
                 unit="B",
                 unit_scale=True,
                 leave=False,
                 disable=not progress.is_watched(),
             )
-            with part.open("wb") as file, bar:
+            with disk_advice(part):
+                file = part.open("ab" if arrived.count else "wb", buffering=0)
+            with file, bar:
                 while chunk := response.read(CHUNK):
-                    file.write(chunk)
-                    digest.update(chunk)
+                    with disk_advice(part):
+                        _write_all(file, chunk)
+                    arrived.digest.update(chunk)
+                    arrived.count += len(chunk)
                     bar.update(len(chunk))
-                    received += len(chunk)
-                    if expected is not None and received > expected:
+                    if expected is not None and arrived.count > expected:
                         break
     except urllib.error.HTTPError as error:
         error.close()
         message = f"{url} answered with status {error.code} ({error.reason})"
-        if error.code >= 500:
+        if error.code == 416:  # there is no such rest: begin again
+            arrived.version = None
+        if error.code >= 500 or error.code in (408, 416, 429):
             raise _PassingError(message) from error
         raise DownloadError(f"{message}. Check the address; the file may have moved.") from error
     except CONNECTION_ERRORS as error:
@@ -208,10 +280,18 @@ def _receive(url: str, part: Path, *, timeout: float, size: int | None) -> str:
         if isinstance(reason, TimeoutError):
             reason = f"no answer within {timeout:g} seconds"
         raise _PassingError(f"{url} cannot be reached: {reason}") from error
-    if expected is not None and received != expected:
-        count = f"more than {expected}" if received > expected else str(received)
+    if expected is not None and arrived.count != expected:
+        count = str(arrived.count)
+        if arrived.count > expected:
+            count, arrived.version = f"more than {expected}", None
         raise _PassingError(f"{url} sent {count} bytes, expected {expected}")
-    return digest.hexdigest()
+
+
+def _write_all(file: IO[bytes], chunk: bytes) -> None:
+    """Write a chunk to a file without a buffer, so that a full disk is noticed here."""
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _refuse_unsafe(url: str, came_from: str | None = None) -> None:
@@ -372,7 +452,8 @@ def unpack(
                             f"{name} in {zip_path} has other content than expected: SHA-256 "
                             f"{found}, expected {expected}. Download the zip again."
                         )
-            part.replace(folder)
+            with disk_advice(folder):
+                part.replace(folder)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise DownloadError(
                 f"{zip_path} is not a sound zip file ({error}); it begins with "
@@ -409,17 +490,20 @@ def _refuse_dangerous(archive: zipfile.ZipFile, largest_file: int, largest_total
 def _extract(archive: zipfile.ZipFile, entry: str, target: Path) -> str:
     """Write one entry to ``target`` and return its SHA-256."""
     digest = hashlib.sha256()
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         source = archive.open(entry)
     except KeyError:
         raise DownloadError(
             f"{archive.filename} does not hold {entry}. Check that it is the right zip."
         ) from None
-    with source, target.open("wb") as file:
+    with disk_advice(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file = target.open("wb", buffering=0)
+    with source, file:
         while chunk := source.read(CHUNK):  # never more than the size announced and checked
             digest.update(chunk)
-            file.write(chunk)
+            with disk_advice(target):
+                _write_all(file, chunk)
     return digest.hexdigest()
 
 

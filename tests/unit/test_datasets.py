@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from local_site import (
@@ -21,6 +23,7 @@ from local_site import (
 )
 
 from course_lib import datasets
+from course_lib import download as download_module
 from course_lib.datasets import Listing, download, find, names, scan
 from course_lib.download import DownloadError
 
@@ -334,6 +337,52 @@ def test_two_processes_download_once(site: Site, course: Path) -> None:
     assert "5 files downloaded and verified" in said
     assert "already there, 5 files verified" in said
     assert len(site.seen) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")
+def test_a_download_killed_anywhere_leaves_all_or_nothing(site: Site, course: Path) -> None:
+    url = site.put("/photos.zip", answer(zip_of(good_entries())))
+    program, data = Path(__file__).with_name("killed_downloads.py"), course / "data"
+    arguments = [url, str(data / "hymenoptera.sha256"), str(data), "15"]
+    command = [sys.executable, str(program), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["kills"] >= 30
+    assert (found["wrong"], found["left"]) == ([], [])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("place", [".hymenoptera_data.zip.part", "hymenoptera.part"])
+def test_a_full_disk_leaves_nothing_and_says_what_to_do(
+    place: str, site: Site, course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = course / "data" / ".cache"
+    if place.endswith("zip.part"):
+        cache.mkdir()
+        (cache / place).symlink_to("/dev/full")
+    else:  # the disk is full by the time the photos are unpacked
+        write_all, full = download_module._write_all, Path("/dev/full")
+
+        def full_below(file: IO[bytes], chunk: bytes) -> None:
+            if place in Path(file.name).parts:
+                with full.open("wb", buffering=0) as file:
+                    file.write(chunk)
+            write_all(file, chunk)
+
+        monkeypatch.setattr(download_module, "_write_all", full_below)
+    url = site.put("/photos.zip", answer(zip_of(good_entries())))
+    message = message_of(DownloadError, download, "hymenoptera", url=url)
+    assert "cannot be written: No space left on device. Free some space, then try" in message
+    assert "Or without a download from here: get" in message
+    left = [p for p in (course / "data").rglob("*") if p.suffix != ".lock" and p.name != ".cache"]
+    assert left == [course / "data" / "hymenoptera.sha256"]
+
+
+def test_a_course_that_cannot_be_written_names_the_way_around(site: Site, course: Path) -> None:
+    (course / "data" / ".cache").write_text("a file where the folder should be")
+    message = message_of(DownloadError, download, "hymenoptera", url=site.put("/photos.zip"))
+    assert ".cache cannot be written" in message
+    assert "HYMENOPTERA_DIR" in message
 
 
 # -------------------------------------------------------------------------------------- scan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from ssl import SSLCertVerificationError
 from urllib.error import URLError
@@ -20,6 +19,7 @@ from local_site import (
     FILES,
     MANIFEST,
     TOP,
+    Handler,
     Site,
     answer,
     good_entries,
@@ -156,10 +156,20 @@ def test_web_page_instead_of_a_file(site: Site, tmp_path: Path) -> None:
     assert "Open the address in a browser" in message
 
 
-def test_status_404_is_not_tried_again(site: Site, tmp_path: Path) -> None:
-    url = site.put("/file.zip", answer(b"nothing", status=404))
-    assert "answered with status 404 (Not Found)" in refused(url, tmp_path / "file.zip")
+@pytest.mark.parametrize("status", ["404 (Not Found)", "403 (Forbidden)", "410 (Gone)"])
+def test_a_refusal_is_not_tried_again(status: str, site: Site, tmp_path: Path) -> None:
+    url = site.put("/file.zip", answer(b"nothing", status=int(status[:3])))
+    message = refused(url, tmp_path / "file.zip")
+    assert f"answered with status {status}. Check the address" in message
     assert len(site.seen) == 1
+
+
+@pytest.mark.parametrize("status", [408, 429])
+def test_a_server_that_asks_for_patience_is_asked_again(
+    status: int, site: Site, tmp_path: Path
+) -> None:
+    url = site.put("/file.zip", answer(status=status), answer(BODY))
+    assert fetch(url, tmp_path / "file.zip", delay=0).read_bytes() == BODY
 
 
 def test_status_500_is_tried_again(
@@ -270,7 +280,7 @@ def test_redirect_from_outside_to_this_computer_is_refused() -> None:
 def test_interrupted_fetch_leaves_nothing(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(url: str, part: Path, **options: object) -> str:
+    def interrupted(url: str, part: Path, *args: object, **options: object) -> None:
         part.write_bytes(b"half")
         raise KeyboardInterrupt
 
@@ -292,21 +302,105 @@ def test_killed_fetch_leaves_no_file_and_does_not_stop_the_next(site: Site, tmp_
     assert left_in(tmp_path) == ["file.zip"]
 
 
-def test_a_full_disk_is_not_taken_for_a_bad_connection(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class FullDisk:
-        """Stands in for the hash, which is the step after the write: the error is the same."""
+full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
-        def update(self, chunk: bytes) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
 
+@full_disk
+def test_a_full_disk_is_not_taken_for_a_bad_connection(site: Site, tmp_path: Path) -> None:
+    (tmp_path / ".file.zip.part").symlink_to("/dev/full")  # every write to it fails
     url = site.put("/file.zip", answer(BODY))
-    monkeypatch.setattr(download.hashlib, "sha256", FullDisk)
-    with pytest.raises(OSError, match="No space left"):
-        fetch(url, tmp_path / "file.zip", delay=0)
+    message = refused(url, tmp_path / "file.zip")
+    assert "file.zip.part cannot be written: No space left on device. Free some space" in message
     assert len(site.seen) == 1
-    assert left_in(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(DownloadError, match=r"cache cannot be written: .* may write in, then"):
+        fetch(site.put("/file.zip", answer(BODY)), tmp_path / "cache" / "file.zip")
+    assert site.seen == []
+
+
+# ------------------------------------------------------------------------------------ resume
+
+TAG = '"version one"'
+
+
+def part_of(body: bytes, **headers: str) -> Callable[[Handler], None]:
+    """A page that answers a request for the rest of the body with the rest."""
+
+    def page(handler: Handler) -> None:
+        start = int(handler.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        assert handler.headers["If-Range"]
+        span = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}", **headers}
+        answer(body[start:], status=206, **span)(handler)
+
+    return page
+
+
+def cut(body: bytes, **headers: str) -> Callable[[Handler], None]:
+    """A page that promises the whole body, sends the first 1000 bytes and hangs up."""
+    return answer(body[:1000], length=len(body), **headers)
+
+
+@pytest.mark.parametrize(
+    "version", [{"ETag": TAG}, {"ETag": "W/x", "Last-Modified": "Tue, 24 Nov 2026 10:00:00 GMT"}]
+)
+def test_a_cut_download_is_taken_up_where_it_broke(
+    version: dict[str, str], site: Site, tmp_path: Path
+) -> None:
+    asked: list[str | None] = []
+
+    def noted(page: Callable[[Handler], None]) -> Callable[[Handler], None]:
+        def then(handler: Handler) -> None:
+            asked.append(handler.headers["Range"])
+            page(handler)
+
+        return then
+
+    pages = [cut(BODY, **version), part_of(BODY, **version)]
+    url = site.put("/file.zip", *map(noted, pages))
+    fetch(url, tmp_path / "file.zip", sha256=SHA256, size=len(BODY), delay=0)
+    assert asked == [None, "bytes=1000-"]
+    assert left_in(tmp_path) == ["file.zip"]
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_afresh(site: Site, tmp_path: Path) -> None:
+    pages = [cut(b"old" * 1000, ETag='"old"'), answer(BODY, ETag=TAG)]
+    fetch(site.put("/file.zip", *pages), tmp_path / "file.zip", sha256=SHA256, delay=0)
+    assert (tmp_path / "file.zip").read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        answer(b"wrong part", status=206, **{"Content-Range": "bytes 7-16/17"}),
+        answer(b"no range", status=206),
+        answer(status=416),
+        answer(BODY, status=206, length=None, **{"Content-Range": "bytes 1000-"}),
+    ],
+    ids=["another part", "part unsaid", "416", "too much"],
+)
+def test_a_wrong_rest_is_not_joined(
+    second: Callable[[Handler], None], site: Site, tmp_path: Path
+) -> None:
+    def whole(handler: Handler) -> None:
+        assert handler.headers["Range"] is None
+        answer(BODY)(handler)
+
+    url = site.put("/file.zip", cut(BODY, ETag=TAG), second, whole)
+    fetch(url, tmp_path / "file.zip", size=len(BODY), delay=0)
+    assert (tmp_path / "file.zip").read_bytes() == BODY
+    assert len(site.seen) == 3
+
+
+def test_without_a_version_nothing_is_joined(site: Site, tmp_path: Path) -> None:
+    def whole(handler: Handler) -> None:
+        assert handler.headers["Range"] is None
+        answer(BODY)(handler)
+
+    fetch(site.put("/file.zip", cut(b"x" * 9999), whole), tmp_path / "file.zip", delay=0)
+    assert (tmp_path / "file.zip").read_bytes() == BODY
 
 
 def test_bar_is_drawn_for_a_person(
