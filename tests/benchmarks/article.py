@@ -1,0 +1,161 @@
+"""The article's training program, as it stands there, for the clock.
+
+Its functions are kept in its order and with its habits: photos decoded anew by PIL in every epoch,
+batches of four, four workers, float32, gradients recorded while it validates, a look at the loss
+after every batch, the schedule stepped before the optimiser, and, with a frozen backbone, a full
+forward pass in every epoch. What made it stop in a present-day torch is left out (``Variable``,
+``pretrained=True``), what it prints too. The source: https://www.cnblogs.com/ddgjye/p/11146467.html
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import torch
+from benchmarks.tasks import Outcome, Stopwatch, Task, warm_up
+from torch import nn, optim
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+from course_lib import checkpoint
+from course_lib import datasets as course_datasets
+from course_lib.loaders import Preprocessing
+from course_lib.training import pick_device, seed_everything
+
+BATCH_SIZE, WORKERS = 4, 4
+
+
+def image_datasets(
+    dataset: str, preprocessing: Preprocessing, size: int
+) -> dict[str, datasets.ImageFolder]:
+    """Return the article's two folders with its transforms, at the backbone's mean and spread."""
+    mode = transforms.InterpolationMode(preprocessing.interpolation)
+    last = [transforms.ToTensor(), transforms.Normalize(preprocessing.mean, preprocessing.std)]
+    short_side = round(size / preprocessing.crop_fraction)
+    data_transforms = {
+        "train": transforms.Compose(
+            [
+                transforms.RandomResizedCrop(size, interpolation=mode),
+                transforms.RandomHorizontalFlip(),
+                *last,
+            ]
+        ),
+        "val": transforms.Compose(
+            [
+                transforms.Resize(short_side, interpolation=mode),
+                transforms.CenterCrop(size),
+                *last,
+            ]
+        ),
+    }
+    folder = course_datasets.find(dataset)
+    return {x: datasets.ImageFolder(folder / x, data_transforms[x]) for x in ("train", "val")}
+
+
+def train_model(
+    model: nn.Module,
+    dataloaders: Mapping[str, DataLoader],
+    criterion: nn.Module,
+    optimizer: optim.Optimizer,
+    scheduler: lr_scheduler.LRScheduler,
+    num_epochs: int = 25,
+    device: torch.device | str = "cpu",
+) -> Iterator[float]:
+    """Train as the article does; yield the validation accuracy after each epoch."""
+    best_model_wts = copy.deepcopy(model.state_dict())
+    best_acc = 0.0
+    for _ in range(num_epochs):
+        for phase in ("train", "val"):
+            if phase == "train":
+                scheduler.step()
+                model.train(True)
+            else:
+                model.train(False)
+            running_loss = 0.0
+            running_corrects = 0
+            for inputs, labels in dataloaders[phase]:
+                inputs = inputs.to(device)
+                labels = labels.to(device)
+                optimizer.zero_grad()
+                outputs = model(inputs)
+                _, preds = torch.max(outputs.data, 1)
+                loss = criterion(outputs, labels)
+                if phase == "train":
+                    loss.backward()
+                    optimizer.step()
+                running_loss += loss.item() * inputs.size(0)
+                running_corrects += torch.sum(preds == labels.data)
+            epoch_acc = running_corrects.item() / len(dataloaders[phase].dataset)
+            if phase == "val" and epoch_acc > best_acc:
+                best_acc = epoch_acc
+                best_model_wts = copy.deepcopy(model.state_dict())
+        yield epoch_acc
+    model.load_state_dict(best_model_wts)
+
+
+def run(task: Task, kept: Path | None = None, report: Callable[[str], None] = print) -> Outcome:
+    """Train for the epochs of a task.
+
+    Parameters
+    ----------
+    task : Task
+        ``"frozen"`` trains the head alone; everything else fine-tunes.
+    kept : Path, optional
+        File that holds the run after every epoch; if it is there, the run goes on from it.
+    report : callable
+        Told about each epoch.
+    """
+    device = pick_device(task.device)
+    preprocessing = task.model(2).preprocessing
+    seed_everything(task.seed)
+    watch = Stopwatch(device)
+    photos = image_datasets(task.dataset, preprocessing, task.image_size)
+    loaders = {
+        x: DataLoader(photos[x], batch_size=BATCH_SIZE, shuffle=True, num_workers=task.workers)
+        for x in photos
+    }
+    outcome = Outcome(setup_seconds=watch.read(), batch_size=BATCH_SIZE)
+    outcome.images = sum(len(part) for part in photos.values())
+
+    model = task.model(len(photos["train"].classes)).to(device)
+    if task.measure == "frozen":  # not freeze_backbone: the article leaves BatchNorm moving
+        model.backbone.requires_grad_(False)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = optim.SGD(trained, lr=0.001, momentum=0.9)
+    scheduler = lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
+    warm_up(model, task, BATCH_SIZE)
+    if kept is not None and kept.exists():
+        state = checkpoint.load(kept)
+        for part, name in ((model, "model"), (optimizer, "optimizer"), (scheduler, "scheduler")):
+            part.load_state_dict(state[name])
+        checkpoint.set_random_state(state["random"])
+        outcome.epoch_seconds, outcome.accuracy = state["seconds"], state["accuracy"]
+
+    left = task.epochs - len(outcome.accuracy)
+    criterion = nn.CrossEntropyLoss()
+    watch.read()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler")
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        for accuracy in train_model(model, loaders, criterion, optimizer, scheduler, left, device):
+            outcome.epoch_seconds.append(watch.read())
+            outcome.accuracy.append(accuracy)
+            report(
+                f"epoch {len(outcome.accuracy)}: {accuracy:.3f}, {outcome.epoch_seconds[-1]:.1f} s"
+            )
+            if kept is not None:
+                state = {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "scheduler": scheduler.state_dict(),
+                    "random": checkpoint.random_state(),
+                    "seconds": outcome.epoch_seconds,
+                    "accuracy": outcome.accuracy,
+                }
+                checkpoint.save(kept, state)
+                watch.read()
+    return outcome
