@@ -94,6 +94,13 @@ def build_parser() -> Parser:
     command.set_defaults(command=download)
 
     command = commands.add_parser(
+        "bench",
+        add_help=False,  # the benchmark has options of its own: 'bench --help'
+        help="how fast is the training, beside the article's and others'?",
+    )
+    command.set_defaults(command=bench)
+
+    command = commands.add_parser(
         "info",
         help="what is installed, and is it what the course needs?",
         description="List versions, device and data. Ends with 1 if a requirement is not met.",
@@ -162,6 +169,17 @@ def download(options: argparse.Namespace) -> int:
     return 0
 
 
+def bench(options: argparse.Namespace) -> int:
+    """Run the speed benchmark with whatever options it was given; the exit code is its own."""
+    script = paths.course_root() / "tests" / "benchmarks" / "speed.py"
+    if not script.is_file():
+        raise runner.RunnerError(
+            f"bench needs {script}, which is not there: the benchmark is part of the course's "
+            "repository, not of the installed package. Run it in a full copy of the repository."
+        )
+    return subprocess.run([sys.executable, str(script), *options.rest], check=False).returncode
+
+
 def info(options: argparse.Namespace) -> int:
     """Print what is installed; 1 if a requirement is not met."""
     rows = environment.environment_report()
@@ -185,7 +203,12 @@ def info(options: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what the person at the keyboard got wrong ends in one line and 2."""
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options, others = parser.parse_known_args(arguments)
+    if options.command is bench:
+        options.rest = others
+    elif others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     try:
         return options.command(options)
     except (runner.RunnerError, OSError) as error:
