@@ -42,7 +42,6 @@ def build_parser() -> Parser:
     _add_only(command)
     command.add_argument(
         "--preset",
-        default="default",
         metavar="NAME",
         help="parameters from notebooks/presets.toml: default, smoke (is anything broken? "
         "minutes) or article (the article's photos, network and settings)",
@@ -64,6 +63,14 @@ def build_parser() -> Parser:
     )
     command.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where to put the run (default: runs/)"
+    )
+    command.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="go on with the newest run, or the one in FOLDER, as it was asked for: lessons that "
+        "succeeded and have not changed are not run again",
     )
     command.set_defaults(command=run)
 
@@ -125,14 +132,27 @@ def _wanted(options: argparse.Namespace) -> list[str]:
 
 def run(options: argparse.Namespace) -> int:
     """Run lessons; 1 if one failed."""
-    folder, results = runner.run(
-        paths.notebooks_dir(),
-        options.output or paths.course_root() / "runs",
-        preset=options.preset,
-        overrides=[(name, value) for name, value in options.parameters],
-        only=_wanted(options),
-        cell_timeout=options.cell_timeout,
-    )
+    output = options.output or paths.course_root() / "runs"
+    asked = {
+        "preset": options.preset,
+        "overrides": [(name, value) for name, value in options.parameters],
+        "only": _wanted(options),
+    }
+    where, timeout = (paths.notebooks_dir(), output), options.cell_timeout
+    try:
+        if options.resume is None:
+            asked["preset"] = options.preset or "default"
+            folder, results = runner.run(*where, cell_timeout=timeout, **asked)
+        elif any(asked.values()):
+            raise runner.RunnerError(
+                "--resume goes on with what was asked for then: give no --only, --preset or -p"
+            )
+        else:
+            named = Path(options.resume) if options.resume else None
+            folder, results = runner.resume(*where, named, timeout)
+    except KeyboardInterrupt:
+        print("course_lib: interrupted; 'run --resume' goes on from here", file=sys.stderr)
+        return 130
     print(pages.summary(results))
     print(f"pages: {folder / 'index.html'}")
     return int(any(result.error for result in results))

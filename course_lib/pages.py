@@ -35,6 +35,7 @@ class Result:
     cell: int | None = None  # the failed cell, counted among the code cells of the saved lesson
     source: str = ""  # its first line
     error: str = ""
+    sha256: str = ""  # of the lesson's file as it was run
 
 
 def lesson_page(executed: Any, title: str) -> str:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import ast
 import contextlib
 import difflib
+import errno
+import hashlib
 import json
 import math
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -27,6 +30,7 @@ from course_lib import progress
 from course_lib.pages import Result, Value, index_page, lesson_page
 
 LESSON_PATTERN = "[0-9][0-9]_*.ipynb"
+SUMMARY = "summary.json"
 
 
 class RunnerError(ValueError):
@@ -244,6 +248,11 @@ def _did_you_mean(wrong: str, names: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
+# Folders below the home folder in which kernels, IPython and matplotlib want to write.
+HOMES = ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over the quota, read-only
+
+
 @contextlib.contextmanager
 def kernel_environment() -> Iterator[None]:
     """Set what kernels inherit: no bars, this course, and the Python that runs this."""
@@ -253,11 +262,24 @@ def kernel_environment() -> Iterator[None]:
         os.environ[name] = os.pathsep.join(filter(None, [str(first), before.get(name)]))
     os.environ["COURSE_LIB_PROGRESS"] = "0"
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's advice, in each kernel
+    homeless = None
+    if not _home_can_be_written():
+        homeless = tempfile.mkdtemp(prefix="course_lib-")
+        os.environ.update(dict.fromkeys(HOMES, homeless))
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
+        if homeless:
+            shutil.rmtree(homeless, ignore_errors=True)
+
+
+def _home_can_be_written() -> bool:
+    try:
+        return os.access(Path.home(), os.W_OK | os.X_OK)
+    except RuntimeError:  # a user without any home
+        return False
 
 
 def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_timeout: int) -> Result:
@@ -286,7 +308,7 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
 
     private = Config()  # nobody else on this computer can read what the kernel is told
     private.KernelManager.transport_encryption = "auto" if zmq.has("curve") else "disabled"
-    result = Result(lesson.name, lesson.title, values)
+    result = Result(lesson.name, lesson.title, values, sha256=_sha256(lesson))
     copy = folder / lesson.path.name
     bar = {"desc": lesson.name, "leave": False} if progress.is_watched() else False
     started = time.perf_counter()
@@ -306,7 +328,10 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
             )
     except papermill.PapermillExecutionError as error:
         result.error = f"{error.ename}: {error.evalue}".strip()
-    except Exception as error:  # a cell out of time, a kernel that died or never started
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise  # the lessons after this one would fare no better
+        # A cell out of time, or a kernel that died or never started.
         result.error = f"{type(error).__name__}: {error}"
     result.seconds = round(time.perf_counter() - started, 1)
     if result.error:
@@ -318,7 +343,7 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
             _mark_failure(result, executed)
             nbformat.write(executed, copy)
         result.numbers = _key_numbers(executed)
-        copy.with_suffix(".html").write_text(lesson_page(executed, lesson.title), encoding="utf-8")
+        _write(copy.with_suffix(".html"), lesson_page(executed, lesson.title))
     return result
 
 
@@ -384,18 +409,143 @@ def run(
     RunnerError
         If lessons, preset or parameters are not as expected; nothing has been written then.
     """
-    lessons = find_lessons(notebooks, only)
-    tables, allowed = read_preset(notebooks, preset)
-    plans = plan(lessons, tables, overrides)
-    folder = _new_folder(output.resolve())
-    results: list[Result] = []
-    for lesson, values in progress.bar(list(zip(lessons, plans, strict=True)), "lessons"):
-        results.append(run_lesson(lesson, values, folder, cell_timeout or allowed))
-        about = {"preset": preset, "started": folder.name, "lessons": [asdict(r) for r in results]}
-        text = json.dumps(about, indent=2, ensure_ascii=False)
-        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
-        (folder / "index.html").write_text(index_page(folder, results), encoding="utf-8")
+    request = {"preset": preset, "overrides": list(overrides), "only": list(only)}
+    work = _prepare(notebooks, request)
+    return _run_in(_new_folder(output.resolve()), work, request, cell_timeout, [])
+
+
+def resume(
+    notebooks: Path, output: Path, folder: Path | None = None, cell_timeout: int | None = None
+) -> tuple[Path, list[Result]]:
+    """Go on with a run that was interrupted or in which lessons failed.
+
+    Lessons that succeeded are not run again, unless they or the values they are to be run with
+    have changed since.
+
+    Parameters
+    ----------
+    notebooks : Path
+        Folder of the lessons and of ``presets.toml``.
+    output : Path
+        Folder of the runs.
+    folder : Path, optional
+        Folder of the run to go on with; the newest in ``output`` by default.
+    cell_timeout : int, optional
+        See :func:`run`.
+
+    Returns
+    -------
+    tuple of (Path, list of Result)
+        As :func:`run` returns; the results of the first part of the run among them.
+
+    Raises
+    ------
+    RunnerError
+        If there is no run to go on with, or it is still going on.
+    """
+    if folder is None:
+        begun = sorted(output.glob(f"*/{SUMMARY}"), key=lambda path: path.stat().st_mtime_ns)
+        if not begun:
+            raise RunnerError(f"there is no run in {output} to go on with: start one without it")
+        folder = begun[-1].parent
+    folder = folder.resolve()
+    try:
+        about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        request = {name: about[name] for name in ("preset", "overrides", "only")}
+        before = [Result(**result) for result in about["lessons"]]
+    except OSError as error:
+        raise RunnerError(f"{folder} holds no run: {error.strerror} ({SUMMARY})") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunnerError(
+            f"{folder / SUMMARY} is damaged, or of an older course: {error}. Start a new run"
+        ) from None
+    return _run_in(folder, _prepare(notebooks, request), request, cell_timeout, before)
+
+
+def _prepare(
+    notebooks: Path, request: Mapping[str, Any]
+) -> tuple[list[tuple[Lesson, dict[str, Value]]], int]:
+    """Lessons that a request names, each with its values; and the seconds a cell may take."""
+    lessons = find_lessons(notebooks, request["only"])
+    tables, allowed = read_preset(notebooks, request["preset"])
+    plans = plan(lessons, tables, request["overrides"])
+    return list(zip(lessons, plans, strict=True)), allowed
+
+
+def _run_in(
+    folder: Path,
+    work: tuple[list[tuple[Lesson, dict[str, Value]]], int],
+    request: Mapping[str, Any],
+    cell_timeout: int | None,
+    before: Sequence[Result],
+) -> tuple[Path, list[Result]]:
+    """Run in a folder what has not succeeded there before; after each lesson, say how far it is."""
+    lessons, allowed = work
+    done = {result.lesson: result for result in before}
+
+    def note() -> list[Result]:
+        results = [done[lesson.name] for lesson, _ in lessons if lesson.name in done]
+        about = {**request, "started": folder.name, "lessons": [asdict(r) for r in results]}
+        _write(folder / SUMMARY, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        _write(folder / "index.html", index_page(folder, results))
+        return results
+
+    try:
+        with _alone_in(folder):
+            results = note()  # an interrupted run can be found from its first moment on
+            for lesson, values in progress.bar(lessons, "lessons"):
+                if not _still_holds(done.get(lesson.name), lesson, values, folder):
+                    done[lesson.name] = run_lesson(lesson, values, folder, cell_timeout or allowed)
+                    results = note()
+    except OSError as error:
+        raise RunnerError(
+            f"{error.filename or folder} cannot be written: {error.strerror or error}. Lessons "
+            f"that have been run are kept in {folder}. Mend that, then go on with 'run --resume'"
+        ) from None
     return folder, results
+
+
+def _still_holds(
+    result: Result | None, lesson: Lesson, values: dict[str, Value], folder: Path
+) -> bool:
+    """Whether a lesson need not be run again."""
+    if result is None or result.status != "ok":
+        return False
+    there = [(folder / lesson.path.name).with_suffix(kind) for kind in (".ipynb", ".html")]
+    same = (result.sha256, result.parameters) == (_sha256(lesson), values)
+    return same and all(path.is_file() for path in there)
+
+
+def _sha256(lesson: Lesson) -> str:
+    return hashlib.sha256(lesson.path.read_bytes()).hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a text as a whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep a second process from going on with the same run."""
+    from filelock import FileLock, Timeout
+
+    file = folder / ".lock"
+    try:
+        lock = FileLock(file, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise RunnerError(f"the run in {folder} is still going on: wait for it") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        file.unlink(missing_ok=True)
 
 
 def _new_folder(output: Path) -> Path:
@@ -409,6 +559,10 @@ def _new_folder(output: Path) -> Path:
             return folder
         except FileExistsError:
             number += 1
+        except OSError as error:
+            raise RunnerError(
+                f"{output} cannot be written: {error.strerror}. Name another folder with --output"
+            ) from None
 
 
 def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:

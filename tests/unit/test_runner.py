@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -415,3 +419,228 @@ def test_save_leaves_a_lesson_that_fails_as_it_was(course: Path, capsys) -> None
     assert cli.main(["save", "--only", "03"]) == 1
     assert path.read_bytes() == before and not list(path.parent.glob("*.tmp"))
     assert "03_broken, cell 3 (1 / 0): ZeroDivisionError" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------------------------- resume
+
+MARK = "import pathlib\nwith pathlib.Path('ran.txt').open('a') as file: file.write({!r})"
+
+
+@pytest.fixture
+def counted(course: Path) -> Path:
+    """Three lessons that note that they ran; the second fails while a file ``broken`` is there."""
+    notebooks = course / "notebooks"
+    write_lesson(notebooks, "01_first", MARK.format("1"), RESULT % "'one': epochs")
+    broken = "assert not pathlib.Path('broken').exists(), 'still broken'"
+    write_lesson(notebooks, "02_second", MARK.format("2"), broken)
+    write_lesson(notebooks, "03_third", MARK.format("3"))
+    (notebooks / "broken").touch()
+    return course
+
+
+def ran(course: Path) -> str:
+    """Numbers of the lessons that have run since the last look."""
+    file = course / "notebooks" / "ran.txt"
+    text = file.read_text() if file.exists() else ""
+    file.unlink(missing_ok=True)
+    return text
+
+
+def lessons_of(course: Path) -> list[tuple[str, str]]:
+    """Names and states in the summary of the one run there is."""
+    (folder,) = (course / "runs").iterdir()
+    about = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+    return [(lesson["lesson"][:2], lesson["status"]) for lesson in about["lessons"]]
+
+
+def test_resume_runs_what_failed_and_nothing_else(counted: Path, capsys) -> None:
+    assert cli.main(["run", "-p", "epochs", "7"]) == 1
+    assert ran(counted) == "123"
+    assert lessons_of(counted) == [("01", "ok"), ("02", "failed"), ("03", "ok")]
+    (counted / "notebooks" / "broken").unlink()
+    capsys.readouterr()
+    assert cli.main(["run", "--resume"]) == 0
+    assert ran(counted) == "2"
+    assert lessons_of(counted) == [("01", "ok"), ("02", "ok"), ("03", "ok")]
+    assert "one = 7" in capsys.readouterr().out  # what was kept is in the table
+    assert cli.main(["run", "--resume"]) == 0
+    assert ran(counted) == ""
+
+
+def test_resume_runs_again_what_has_changed(counted: Path) -> None:
+    (counted / "notebooks" / "broken").unlink()
+    assert cli.main(["run"]) == 0
+    ran(counted)
+    (folder,) = (counted / "runs").iterdir()
+    write_lesson(counted / "notebooks", "01_first", MARK.format("one"))
+    (folder / "02_second.html").unlink()
+    assert cli.main(["run", "--resume", str(folder)]) == 0
+    assert ran(counted) == "one2"
+    presets = counted / "notebooks" / "presets.toml"
+    presets.write_text(PRESETS.replace("[default]", "[default.'03']\nepochs = 4"), "utf-8")
+    assert cli.main(["run", "--resume", str(folder)]) == 0
+    assert ran(counted) == "3"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--resume"], "there is no run in"),
+        (["--resume", "nowhere"], "nowhere holds no run: No such file"),
+        (["--resume", "--only", "1"], "give no --only, --preset or -p"),
+        (["--resume", "--preset", "smoke"], "give no --only, --preset or -p"),
+    ],
+)
+def test_a_run_that_cannot_be_resumed_is_one_line(
+    course: Path, capsys: pytest.CaptureFixture[str], given: list[str], message: str
+) -> None:
+    assert cli.main(["run", *given]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+    assert not (course / "runs").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"preset": "default"}'])
+def test_a_damaged_summary_is_named(course: Path, capsys, text: str) -> None:
+    folder = course / "runs" / "one"
+    folder.mkdir(parents=True)
+    (folder / "summary.json").write_text(text)
+    assert cli.main(["run", "--resume"]) == 2
+    assert "summary.json is damaged, or of an older course" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["summary.json"]
+
+
+def command_line(notebooks: Path, *given: str) -> list[str]:
+    """Command that runs the tiny lessons in a process of its own."""
+    code = (
+        "import sys; from pathlib import Path; from course_lib import __main__ as cli, paths\n"
+        f"paths.notebooks_dir = lambda: Path({str(notebooks)!r})\n"
+        f"paths.course_root = lambda: Path({str(notebooks.parent)!r})\n"
+        f"sys.exit(cli.main({list(given)!r}))"
+    )
+    return [sys.executable, "-c", code]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something has happened in another process."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL], ids=lambda kind: kind.name)
+def test_an_interrupted_run_keeps_what_it_has_and_goes_on(
+    counted: Path, kind: signal.Signals
+) -> None:
+    import psutil
+
+    notebooks, begun = counted / "notebooks", counted / "notebooks" / "begun"
+    slow = "import time, pathlib\npathlib.Path('begun').touch()\n"
+    slow += "while pathlib.Path('broken').exists(): time.sleep(0.05)\n"
+    write_lesson(notebooks, "02_second", MARK.format("2"), slow)
+    with subprocess.Popen(command_line(notebooks, "run"), stderr=subprocess.PIPE) as process:
+        wait_for(begun.exists)
+        kernels = psutil.Process(process.pid).children(recursive=True)
+        twice = subprocess.run(
+            command_line(notebooks, "run", "--resume"), capture_output=True, encoding="utf-8"
+        )
+        process.send_signal(kind)
+        said = process.communicate(timeout=60)[1].decode()
+    assert twice.returncode == 2 and "is still going on: wait for it" in twice.stderr
+    assert kernels and not psutil.wait_procs(kernels, timeout=30)[1], "a kernel was left running"
+    if kind == signal.SIGINT:
+        assert process.returncode == 130
+        assert said == "course_lib: interrupted; 'run --resume' goes on from here\n"
+    assert ran(counted) == "12"
+    (notebooks / "broken").unlink()
+    done = subprocess.run(
+        command_line(notebooks, "run", "--resume"), capture_output=True, encoding="utf-8"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ran(counted) == "23"
+    assert lessons_of(counted) == [("01", "ok"), ("02", "ok"), ("03", "ok")]
+    assert [result in done.stdout for result in ("01_first", "02_second", "03_third")] == [True] * 3
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_has_been_run(
+    counted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (counted / "notebooks" / "broken").unlink()
+    write_text = Path.write_text
+
+    def full(path: Path, text: str, **options: str) -> int:
+        if "03_third" in path.name or "03_third" in text:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write_text(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert cli.main(["run"]) == 2
+    err = capsys.readouterr().err
+    assert "cannot be written: No space left on device. Lessons that have been run are kept" in err
+    assert "then go on with 'run --resume'" in err
+    monkeypatch.undo()
+    for name in ("notebooks_dir", "course_root"):
+        folder = counted / "notebooks" if name == "notebooks_dir" else counted
+        monkeypatch.setattr(paths, name, lambda folder=folder: folder)
+    assert lessons_of(counted) == [("01", "ok"), ("02", "ok")]
+    ran(counted)
+    assert cli.main(["run", "--resume"]) == 0
+    assert ran(counted) == "3"
+
+
+def test_a_disk_that_fills_up_inside_a_lesson_ends_the_run(
+    counted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import papermill
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(papermill, "execute_notebook", full)
+    assert cli.main(["run"]) == 2
+    assert "No space left on device. Lessons that have been run" in capsys.readouterr().err
+    assert lessons_of(counted) == []
+
+
+def test_a_folder_that_cannot_be_written_is_answered_with_another(
+    course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (course / "runs").write_text("a file where the folder should be")
+    assert cli.main(["run"]) == 2
+    err = capsys.readouterr().err
+    assert f"{course / 'runs'} cannot be written: Not a directory. Name another folder" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="/dev/null is no place to live")
+@pytest.mark.parametrize("home", ["/dev/null", None])
+def test_no_home_folder_is_needed(notebooks: Path, home: str | None) -> None:
+    import_all = "import matplotlib, IPython\nmatplotlib.get_cachedir()"
+    write_lesson(notebooks, "01_first", import_all)
+    given = {name: value for name, value in os.environ.items() if name != "HOME"}
+    given |= {"HOME": home} if home else {}
+    done = subprocess.run(
+        command_line(notebooks, "run", "--only", "1"),
+        env={**given, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder,) = (notebooks.parent / "runs").iterdir()
+    assert "stderr" not in (folder / "01_first.ipynb").read_text(encoding="utf-8")
+
+
+def test_a_user_without_a_home_folder_is_given_one_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    with runner.kernel_environment():
+        folders = {os.environ[name] for name in runner.HOMES}
+        assert len(folders) == 1 and all(Path(folder).is_dir() for folder in folders)
+    assert not any(Path(folder).exists() for folder in folders)
+    assert runner.HOMES[0] not in os.environ
