@@ -13,6 +13,20 @@ from typing import NoReturn
 from course_lib import environment, pages, paths, progress, runner
 
 
+TRAIN_OPTIONS = (
+    ("--dataset", str, "NAME", "insects (default), hymenoptera, or a folder with train/ and val/"),
+    ("--backbone", str, "NAME", "efficientnet_lite0 (default), or one of torchvision or timm"),
+    ("--epochs", int, "N", "passes over the training images (default: 3)"),
+    ("--batch-size", int, "N", "images in a step, over all processes together (default: 32)"),
+    ("--learning-rate", float, "RATE", "of the first seven epochs (default: 0.01)"),
+    ("--image-size", int, "PIXELS", "side of the images (default: 128)"),
+    ("--seed", int, "N", "of the split, the head, the order and the crops (default: 0)"),
+    ("--workers", int, "N", "processes that load images, for each that trains (default: 0)"),
+    ("--device", str, "NAME", "auto (default), cpu, cuda or mps"),
+    ("--checkpoint", Path, "FILE", "holds the run; one that was killed goes on where it ended"),
+)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that complains in one line."""
 
@@ -108,6 +122,24 @@ def build_parser() -> Parser:
     command.set_defaults(command=bench)
 
     command = commands.add_parser(
+        "train",
+        argument_default=argparse.SUPPRESS,  # the defaults are those of finetune.Settings
+        help="fine-tune a network, on one device or on many",
+        description="Fine-tune a network and judge it once on the test images, in one process. "
+        "For one process on each of N devices: 'torchrun --standalone --nproc-per-node=N -m "
+        "course_lib train' and the same options.",
+    )
+    for name, kind, metavar, text in TRAIN_OPTIONS:
+        command.add_argument(name, type=kind, metavar=metavar, help=text)
+    command.add_argument("--frozen", action="store_true", help="train the head alone")
+    for name, dest, text in (
+        ("--from-scratch", "pretrained", "start from random weights"),
+        ("--no-augment", "augment", "no random crops and flips"),
+    ):
+        command.add_argument(name, dest=dest, action="store_false", help=text)
+    command.set_defaults(command=train)
+
+    command = commands.add_parser(
         "info",
         help="what is installed, and is it what the course needs?",
         description="List versions, device and data. Ends with 1 if a requirement is not met.",
@@ -198,6 +230,20 @@ def bench(options: argparse.Namespace) -> int:
             "repository, not of the installed package. Run it in a full copy of the repository."
         )
     return subprocess.run([sys.executable, str(script), *options.rest], check=False).returncode
+
+
+def train(options: argparse.Namespace) -> int:
+    """Fine-tune a network; the first of several processes speaks for all."""
+    from course_lib import finetune
+
+    given = {name: value for name, value in vars(options).items() if name != "command"}
+    try:
+        outcome = finetune.run(finetune.Settings(**given))
+    except (ValueError, RuntimeError, FloatingPointError) as error:
+        raise runner.RunnerError(str(error)) from None
+    if outcome.rank == 0:
+        print(outcome.report())
+    return 0
 
 
 def info(options: argparse.Namespace) -> int:

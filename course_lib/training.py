@@ -26,7 +26,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
 from course_lib import checkpoint as checkpoints
-from course_lib import progress, require
+from course_lib import distributed, progress, require
 
 Batch = tuple[Tensor, Tensor]
 
@@ -157,6 +157,7 @@ def fit(
     ----------
     model : nn.Module
         Maps a batch to logits of shape (B, num_classes). Moved to the device, changed in place.
+        May be a replica from :func:`course_lib.distributed.replicate`, with loaders from there.
     train : DataLoader
         Yields (inputs, int64 labels of shape (B,)); the last batch may be smaller.
     val : DataLoader, optional
@@ -210,10 +211,11 @@ def fit(
     if generator is not None:
         generator.manual_seed(seed)
     model.to(device, memory_format=torch.channels_last)
+    network = distributed.unwrap(model)
 
     history, best, best_weights = History(), (-1.0, 0.0), None
     if checkpoint is not None and Path(checkpoint).exists():
-        state = _restore(checkpoint, model, optimizer, scheduler, seed, generator)
+        state = _restore(checkpoint, network, optimizer, scheduler, seed, generator)
         history, best, best_weights = History(**state["history"]), state["best"], state["weights"]
     plateau = isinstance(scheduler, ReduceLROnPlateau)
     for epoch in progress.bar(range(len(history.seconds), epochs), "epochs"):
@@ -235,22 +237,23 @@ def fit(
         score = (judged.accuracy, -judged.loss)
         if val is None or best_weights is None or score > best:
             best, history.best_epoch = score, epoch
-            best_weights = copy.deepcopy(model.state_dict()) if val is not None else None
+            best_weights = copy.deepcopy(network.state_dict()) if val is not None else None
         history.seconds.append(time.perf_counter() - start)
         if checkpoint is not None:
             state = {
                 "seed": seed,
-                "model": model.state_dict(),
+                "model": network.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "scheduler": None if scheduler is None else scheduler.state_dict(),
                 "history": asdict(history),
                 "best": best,
                 "weights": best_weights,
-                "random": checkpoints.random_state(generator),
+                "random": distributed.from_each(checkpoints.random_state(generator)),
             }
-            checkpoints.save(checkpoint, state)
+            if distributed.rank() == 0:
+                checkpoints.save(checkpoint, state)
     if best_weights is not None:
-        model.load_state_dict(best_weights)
+        network.load_state_dict(best_weights)
     return history
 
 
@@ -287,7 +290,8 @@ def _restore(
             f"{checkpoint} does not fit this optimiser or scheduler ({error}). Use the settings "
             "it was made with, or name another file."
         ) from None
-    checkpoints.set_random_state(state["random"], generator)
+    of_each = state["random"]  # process by process
+    checkpoints.set_random_state(of_each[distributed.rank() % len(of_each)], generator)
     return state
 
 
@@ -337,7 +341,8 @@ def _train_one_epoch(
         _check_finite(loss, number, optimizer, epoch)
     weights = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
     mean_loss = torch.stack(losses).cpu().double() @ weights
-    return Metrics(mean_loss.item(), correct.item() / sum(sizes))
+    found = mean_loss.item(), correct.item() / sum(sizes)
+    return Metrics(*(distributed.mean(value, sum(sizes)) for value in found))
 
 
 def _check_finite(loss: Tensor, batch: int, optimizer: Optimizer, epoch: int) -> None:
@@ -402,6 +407,7 @@ def predict(
         If the loader yields nothing.
     """
     device = pick_device(device)
+    model = distributed.unwrap(model)  # processes with fewer images must not wait for the others
     was_training = model.training
     model.to(device, memory_format=torch.channels_last).eval()
     logits, labels = [], []
@@ -412,7 +418,8 @@ def predict(
     model.train(was_training)
     if not logits:
         raise ValueError("the loader yields no image: is the folder empty?")
-    return Predictions(torch.cat(logits), torch.cat(labels))
+    found = torch.cat(logits), torch.cat(labels)
+    return Predictions(*(distributed.put_together(loader, part) for part in found))
 
 
 def evaluate(
