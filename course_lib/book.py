@@ -1,0 +1,284 @@
+"""A book of the lessons: a site with contents, search and a dark mode that needs no network.
+
+`Sphinx <https://www.sphinx-doc.org>`_ makes the pages, `MyST-NB <https://myst-nb.readthedocs.io>`_
+reads the notebooks as they were executed and runs nothing, and the looks are the `Sphinx Book
+Theme's <https://sphinx-book-theme.readthedocs.io>`_. What they leave to us stands here: the texts
+that describe figures, formulas that need no script from elsewhere, and links where one lesson names
+another. Sphinx calls ``setup``, as of every extension.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import io
+import json
+import re
+import shutil
+import tempfile
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from os.path import normpath
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from course_lib import paths
+from course_lib.report import RESULT_MIME
+from course_lib.runner import LESSON_PATTERN, RunnerError
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+
+PACKAGES = {  # by the name that is imported: the name that is installed
+    "sphinx": "sphinx",
+    "myst_nb": "myst-nb",
+    "sphinx_book_theme": "sphinx-book-theme",
+    "sphinx_copybutton": "sphinx-copybutton",
+    "latex2mathml": "latex2mathml",
+}
+PAGES = {"README.md": "index.md", "data/README.md": "data/README.md"}  # beside the lessons
+MARKER = "searchindex.js"  # what every book holds
+LINK = re.compile(r"!?\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^()\s]+)\)")
+MENTION = re.compile(r"\b[Ll]essons? \d\d(?:(?:, and |, | and | or | to )\d\d)*\b")
+SCRIPT = re.compile(r'<mi mathvariant="script">([A-Z])</mi>')
+
+# On a narrow screen a figure keeps its size, so that its writing can be read, and scrolls sideways.
+# In the dark it is dimmed, in its own colours.
+STYLE = """
+.bd-article .cell_output { overflow-x: auto; }
+.bd-article details { margin-bottom: .6rem; }
+.bd-article summary { cursor: pointer; }
+math[display="block"] { margin: .8rem 0; overflow-x: auto; }
+.bd-article :is(p, li) { overflow-wrap: break-word; }
+html[data-theme="dark"] .bd-content div.cell_output img {
+  background: white; filter: brightness(.88); padding: 0;
+}
+@media (max-width: 700px) {
+  .bd-article .cell_output img { max-width: none; }
+  .bd-article .cell_output td { white-space: nowrap; }
+}
+"""
+
+SETTINGS: dict[str, Any] = {
+    "project": "Transfer learning, hands on",
+    "html_title": "Transfer learning, hands on",
+    "html_show_copyright": False,
+    "html_show_sphinx": False,
+    "html_theme": "sphinx_book_theme",
+    "html_theme_options": {
+        "navbar_persistent": [],  # the sidebar has a search field already
+        "show_toc_level": 2,
+        "use_fullscreen_button": False,
+    },
+    "html_static_path": ["_static"],
+    "html_css_files": ["book.css"],
+    "html_math_renderer": "mathml",
+    "extensions": ["myst_nb", "sphinx_copybutton", "course_lib.book"],
+    "nb_execution_mode": "off",
+    "nb_merge_streams": True,
+    "nb_render_markdown_format": "gfm",
+    "myst_enable_extensions": ["dollarmath"],
+    "myst_heading_anchors": 3,
+    "copybutton_selector": ":not(.output) > div.highlight > pre",
+}
+
+
+def build(lessons: Path, output: Path) -> list[str]:
+    """Make a site of executed lessons.
+
+    Parameters
+    ----------
+    lessons : Path
+        Folder with notebooks ``NN_name.ipynb``: the saved lessons, or those of a run.
+    output : Path
+        Where the site goes, ``index.html`` first. A folder with an earlier book is replaced, one
+        with other files is refused.
+
+    Returns
+    -------
+    list of str
+        What Sphinx warned of, such as a link that leads nowhere.
+
+    Raises
+    ------
+    RunnerError
+        If a package is missing, there is no lesson, one cannot be read, or ``output`` is not to be
+        replaced. What was there is as it was, then.
+    """
+    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
+        names = " ".join(PACKAGES[name] for name in missing)
+        raise RunnerError(f"the book needs packages that are not installed: pip install {names}")
+    notebooks = sorted(lessons.glob(LESSON_PATTERN))
+    if not notebooks:
+        raise RunnerError(f"no lesson in {lessons}: expected files such as 08_my_lesson.ipynb.")
+    output = output.resolve()
+    if output.exists() and not output.is_dir():
+        raise RunnerError(f"{output} is a file: give a folder for the book.")
+    if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
+        raise RunnerError(f"{output} holds other files than a book: give another folder.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".book-", dir=output.parent) as scratch:
+        source, site = Path(scratch, "source"), Path(scratch, "site")
+        complaints = _run_sphinx(source, site, _gather(notebooks, source))
+        if output.exists():
+            shutil.rmtree(output)
+        site.rename(output)
+    return complaints
+
+
+def _gather(notebooks: list[Path], source: Path) -> dict[str, str]:
+    """Copy what becomes a page, in the layout of the course; return what describes the figures."""
+    described: dict[str, str] = {}
+    for folder in ("notebooks", "data", "_static"):
+        (source / folder).mkdir(parents=True)
+    for path in notebooks:
+        try:
+            notebook = json.loads(path.read_text(encoding="utf-8"))
+            described.update(_descriptions(notebook))
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise RunnerError(f"{path} cannot be read as a notebook: {error!r}") from None
+        text = json.dumps(notebook).replace("](../README.md", "](../index.md")
+        (source / "notebooks" / path.name).write_text(text, encoding="utf-8")
+    names = {f"notebooks/{path.name}": f"notebooks/{path.name}" for path in notebooks} | PAGES
+    for old, new in PAGES.items():
+        text = _readable(old, names, source)
+        if new == "index.md":
+            text += "".join(
+                f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"
+                for caption, entries in (
+                    ("Lessons", "\n".join(f"notebooks/{path.stem}" for path in notebooks)),
+                    ("Data", "data/README"),
+                )
+            )
+        (source / new).write_text(text, encoding="utf-8")
+    (source / "_static" / "book.css").write_text(STYLE, encoding="utf-8")
+    return described
+
+
+def _descriptions(notebook: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Alt text of every figure, by the hash of its bytes, which MyST-NB takes for its file name.
+
+    What a lesson tells the runner alone is taken out.
+    """
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(RESULT_MIME, None)
+            for kind, about in output.get("metadata", {}).items():
+                data = "".join(output["data"].get(kind, ""))
+                if kind.startswith("image/") and "alt" in about:
+                    yield hashlib.sha256(base64.b64decode(data)).hexdigest(), about["alt"]
+
+
+def _readable(page: str, names: dict[str, str], source: Path) -> str:
+    """Text of a page of the course, with links to what is in the book, and pictures beside it."""
+    root = paths.course_root()
+
+    def kept(link: re.Match[str]) -> str:
+        path, _, anchor = link[2].partition("#")
+        target = PurePosixPath(normpath(PurePosixPath(page).parent / path)).as_posix()
+        if link[0].startswith("!"):
+            (source / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / target, source / target)
+            return link[0]
+        if target not in names:  # code, or a lesson that is not among these
+            return link[1]
+        return f"[{link[1]}](/{names[target]}{'#' * bool(anchor)}{anchor})"
+
+    return LINK.sub(kept, (root / page).read_text(encoding="utf-8"))
+
+
+def _run_sphinx(source: Path, site: Path, described: dict[str, str]) -> list[str]:
+    """Make the pages; return Sphinx's warnings."""
+    from sphinx.application import Sphinx
+    from sphinx.util.console import strip_escape_sequences
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    said = io.StringIO()
+    settings = {**SETTINGS, "figure_descriptions": described}
+    doctrees = site.with_name("doctrees")
+    with docutils_namespace(), patch_docutils(), warnings.catch_warnings():
+        for outdated in (DeprecationWarning, PendingDeprecationWarning):
+            warnings.simplefilter("ignore", outdated)
+        app = Sphinx(source, None, site, doctrees, "html", settings, status=None, warning=said)
+        app.build()
+    text = strip_escape_sequences(said.getvalue()).replace(f"{source.as_posix()}/", "")
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Add to Sphinx what the book needs."""
+    app.add_config_value("figure_descriptions", {}, "env", dict)
+    app.add_html_math_renderer("mathml", (_write_formula, None), (_write_formula, None))
+    app.connect("doctree-read", _describe_figures)
+    app.connect("doctree-read", _link_lessons)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _write_formula(writer: Any, node: nodes.math | nodes.math_block) -> None:
+    """Write a formula as MathML, which browsers show by themselves."""
+    from docutils import nodes
+    from latex2mathml.converter import convert
+
+    block = isinstance(node, nodes.math_block)
+    formula = convert(node.astext(), display="block" if block else "inline")
+    writer.body.append(SCRIPT.sub(lambda found: f"<mi>{_script_letter(found[1])}</mi>", formula))
+    raise nodes.SkipNode
+
+
+def _script_letter(letter: str) -> str:
+    """Return a capital in script, as a character: few browsers know ``mathvariant``."""
+    try:
+        return unicodedata.lookup(f"MATHEMATICAL SCRIPT CAPITAL {letter}")
+    except KeyError:  # some are older than the others
+        return unicodedata.lookup(f"SCRIPT CAPITAL {letter}")
+
+
+def _describe_figures(app: Sphinx, page: nodes.document) -> None:
+    """Give every figure of a notebook the text that describes it."""
+    from docutils import nodes
+
+    for image in page.findall(nodes.image):
+        described = app.config.figure_descriptions.get(PurePosixPath(image["uri"]).stem)
+        if described:
+            image["alt"] = described
+
+
+def _link_lessons(app: Sphinx, page: nodes.document) -> None:
+    """Make links of the numbers in "lesson 08" and "lessons 02 to 06"."""
+    from docutils import nodes
+
+    here = app.env.docname
+    lessons = {
+        PurePosixPath(name).name[:2]: name
+        for name in app.env.found_docs
+        if name.startswith("notebooks/") and name != here
+    }
+    untouched = (nodes.reference, nodes.literal, nodes.title, nodes.math, nodes.FixedTextElement)
+    for text in list(page.findall(nodes.Text)):
+        parent, inside = text.parent, text.parent
+        while inside is not None and not isinstance(inside, untouched):
+            inside = inside.parent
+        if inside is not None:
+            continue
+        pieces: list[nodes.Node] = []
+        for piece in _numbers_apart(str(text)):
+            if piece in lessons:
+                address = app.builder.get_relative_uri(here, lessons[piece])
+                pieces.append(nodes.reference("", piece, refuri=address, internal=True))
+            else:
+                pieces.append(nodes.Text(piece))
+        parent.replace(text, pieces)
+
+
+def _numbers_apart(text: str) -> list[str]:
+    """Split a text so that the numbers of mentioned lessons stand alone."""
+    pieces, end = [], 0
+    for mention in MENTION.finditer(text):
+        for number in re.finditer(r"\d\d", mention[0]):
+            at = mention.start() + number.start()
+            pieces += [text[end:at], number[0]]
+            end = at + 2
+    return [*pieces, text[end:]]
