@@ -107,6 +107,27 @@ def build_parser() -> Parser:
     command.set_defaults(command=check)
 
     command = commands.add_parser(
+        "book",
+        help="make a site of all lessons, to be read without a network",
+        description="Make a site of the lessons as they were executed, with contents, search, a "
+        "dark mode and copy buttons. It opens from the disk and loads nothing from elsewhere. Ends "
+        "with 1 if something on a page is not right, such as a link that leads nowhere.",
+    )
+    command.add_argument(
+        "--lessons",
+        type=Path,
+        metavar="FOLDER",
+        help="executed lessons, such as those of a run (default: the saved ones, in notebooks/)",
+    )
+    command.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where to put the site; an earlier one is replaced (default: runs/book)",
+    )
+    command.set_defaults(command=book)
+
+    command = commands.add_parser(
         "download",
         help="fetch a data set",
         description="Fetch a data set into data/ and verify every file of it.",
@@ -208,6 +229,17 @@ def check(options: argparse.Namespace) -> int:
         names = [lesson.name for lesson in runner.find_lessons(paths.notebooks_dir(), wanted)]
         command += ["-k", " or ".join(names)]
     return subprocess.run(command, cwd=paths.course_root(), check=False).returncode
+
+
+def book(options: argparse.Namespace) -> int:
+    """Make a site of the lessons; 1 if Sphinx warned of something."""
+    from course_lib import book
+
+    output = options.output or paths.course_root() / "runs" / "book"
+    warnings = book.build(options.lessons or paths.notebooks_dir(), output)
+    print(*warnings, sep="\n", end="\n" * bool(warnings), file=sys.stderr)
+    print(f"book: {output.resolve() / 'index.html'}")
+    return int(bool(warnings))
 
 
 def download(options: argparse.Namespace) -> int:
