@@ -117,6 +117,7 @@ _RULES = {
     "steps": lambda name, value: whole(name, value, 1),
     "per_class": lambda name, value: whole(name, value, 1),
     "rounds": lambda name, value: whole(name, value, 1),
+    "processes": lambda name, value: whole(name, value, 1),
     "dimensions": lambda name, value: whole(name, value, 1),
     "neighbours": lambda name, value: whole(name, value, 1),
     "outbreaks": lambda name, value: whole(name, value, 1),
