@@ -2,6 +2,6 @@
 
 Modules, each importing only those above it: ``paths``, ``progress``, ``require``, ``download``,
 ``datasets``, ``loaders``, ``audit``, ``models``, ``checkpoint``, ``training``, ``export``,
-``styles``, ``features``, ``report``, ``experiments``, ``plots``, ``environment``, ``pages``, ``runner``, ``book``; and
-``checks``, the exercises that answer.
+``styles``, ``features``, ``report``, ``experiments``, ``plots``, ``environment``, ``pages``,
+``runner``; and ``checks``, the exercises that answer.
 """

@@ -161,6 +161,26 @@ def build_parser() -> Parser:
     command.set_defaults(command=train)
 
     command = commands.add_parser(
+        "audit",
+        help="what is wrong with a folder of images?",
+        description="Open every image of a data set, and name those that are unreadable, doubled, "
+        "misplaced or scarce. Changes nothing. Ends with 1 if there is anything to name.",
+    )
+    command.add_argument("dataset", metavar="FOLDER", help="a folder with train/ and val/")
+    command.set_defaults(command=look_through)
+
+    command = commands.add_parser(
+        "predict",
+        help="what does a trained model say about these photos?",
+        description="Print path, class and probability of photos, separated by tabs. Ends with 1 "
+        "if a photo could not be read; the others are answered all the same.",
+    )
+    command.add_argument("model", metavar="MODEL", help="a .safetensors file that lesson 12 saved")
+    command.add_argument("photos", nargs="+", metavar="PHOTO", help="image files")
+    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    command.set_defaults(command=predict)
+
+    command = commands.add_parser(
         "info",
         help="what is installed, and is it what the course needs?",
         description="List versions, device and data. Ends with 1 if a requirement is not met.",
@@ -276,6 +296,39 @@ def train(options: argparse.Namespace) -> int:
     if outcome.rank == 0:
         print(outcome.report())
     return 0
+
+
+def look_through(options: argparse.Namespace) -> int:
+    """Audit a data set; 1 if something is wrong with it."""
+    from course_lib import audit
+
+    try:
+        found = audit.audit(options.dataset)
+    except ValueError as error:
+        raise runner.RunnerError(str(error)) from None
+    print(*found.lines(), sep="\n", end="\n" if found.problems else "")
+    print(f"{len(found.pictures)} readable images, {len(found.kept)} left to train and test on")
+    return int(bool(found.problems))
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Classify photos; 1 if one could not be read."""
+    from course_lib import export, training
+
+    try:
+        exported = export.load(options.model, training.pick_device(options.device))
+    except ValueError as error:  # no such model, or no such device
+        raise runner.RunnerError(str(error)) from None
+    failed = False
+    for photo in options.photos:
+        try:
+            label, probability = export.classify(exported, photo)
+        except (ValueError, OSError) as error:
+            print(f"course_lib: {' '.join(str(error).split())}", file=sys.stderr)
+            failed = True
+        else:
+            print(photo, label, f"{probability:.3f}", sep="\t", flush=True)
+    return int(failed)
 
 
 def info(options: argparse.Namespace) -> int:

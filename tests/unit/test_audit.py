@@ -14,7 +14,7 @@ import torch
 from conftest import save_photo
 from PIL import Image, ImageEnhance, ImageOps
 
-from course_lib import audit, datasets, loaders, training
+from course_lib import __main__, audit, datasets, loaders, training
 
 CLASSES = ("ants", "bees", "flies", "mites", "wasps")
 
@@ -265,3 +265,16 @@ def test_no_such_folder(tmp_path: Path) -> None:
         audit.audit(tmp_path)
     with pytest.raises(ValueError, match="near is 2"):
         audit.audit("insects", near=2)
+
+
+def test_the_command_names_every_problem(five: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["audit", str(five)]) == 0
+    assert capsys.readouterr().out == "80 readable images, 80 left to train and test on\n"
+    planted = plant_unreadable(five) | plant_across(five)
+    assert __main__.main(["audit", str(five)]) == 1
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(planted) == 10
+    assert all(any(path.name in line for line in lines) for path in planted)
+    assert last == "83 readable images, 80 left to train and test on"
+    assert __main__.main(["audit", str(five / "nowhere")]) == 2
+    assert "unknown dataset" in capsys.readouterr().err
