@@ -45,14 +45,17 @@ LINK = re.compile(r"!?\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^()\s]+)\)")
 MENTION = re.compile(r"\b[Ll]essons? \d\d(?:(?:, and |, | and | or | to )\d\d)*\b")
 SCRIPT = re.compile(r'<mi mathvariant="script">([A-Z])</mi>')
 
-# On a narrow screen a figure keeps its size, so that its writing can be read, and scrolls sideways.
-# In the dark it is dimmed, in its own colours.
+# In a wide window a line of code, 100 characters, fits. In a narrow one a figure keeps its size, so
+# that its writing can be read, and scrolls sideways. In the dark it is dimmed, in its own colours.
 STYLE = """
+.bd-main .bd-content .bd-article-container { max-width: 54rem; }
+.bd-article pre { font-size: .78rem; }
 .bd-article .cell_output { overflow-x: auto; }
 .bd-article details { margin-bottom: .6rem; }
 .bd-article summary { cursor: pointer; }
 math[display="block"] { margin: .8rem 0; overflow-x: auto; }
 .bd-article :is(p, li) { overflow-wrap: break-word; }
+.bd-article :is(p, li) code span { white-space: normal; }
 html[data-theme="dark"] .bd-content div.cell_output img {
   background: white; filter: brightness(.88); padding: 0;
 }
@@ -69,6 +72,7 @@ SETTINGS: dict[str, Any] = {
     "html_show_sphinx": False,
     "html_theme": "sphinx_book_theme",
     "html_theme_options": {
+        "footer_content_items": [],
         "navbar_persistent": [],  # the sidebar has a search field already
         "show_toc_level": 2,
         "use_fullscreen_button": False,
