@@ -272,3 +272,14 @@ def test_pages_of_the_course_keep_pictures_and_lose_links_to_code(
         at = tmp_path / Path(name).parent / target
         assert at.is_file() if picture else target.partition("#")[0][1:] in book.PAGES.values()
     assert "contact_sheet.jpg" in text
+
+
+@pytest.mark.parametrize(
+    "path", sorted(paths.notebooks_dir().glob("*.ipynb")), ids=lambda p: p.stem
+)
+def test_links_of_a_lesson_lead_somewhere(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    prose = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    plain = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.DOTALL)
+    targets = {link[2].partition("#")[0] for link in book.LINK.finditer(plain)}
+    assert not {target for target in targets if not (path.parent / target).exists()}
