@@ -41,8 +41,8 @@ def environment_report(root: Path | None = None) -> list[Row]:
     """Compare what ``requirements.txt`` asks for with what is installed.
 
     A package pinned to ``2.14.1`` is good enough at any ``2.14``: releases that differ in the
-    third number mend faults and keep the interface. What only the tests need, in the last part of
-    the file under ``# Tests.``, is left out.
+    third number mend faults and keep the interface. What the lessons do without, in the file from
+    ``# Tests.`` on, is left out.
 
     Parameters
     ----------
