@@ -7,10 +7,13 @@ variable ``COURSE_LIB_PROGRESS`` decides instead when it is set (``1`` draws, ``
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
+
+from tqdm import tqdm
 
 T = TypeVar("T")
 
@@ -35,6 +38,34 @@ def is_watched() -> bool:
     return sys.stderr.isatty()
 
 
+class NotebookBar(tqdm):
+    """A bar among the outputs of a cell.
+
+    All bars of a cell share one output for each level of nesting, and leave it empty. With an
+    output for each bar JupyterLab would hide all beyond fifty, and the results with them; and
+    widgets would be dead, and say so, in a notebook that is opened again.
+    """
+
+    cell = -1
+    outputs: list = []  # noqa: RUF012  (of the cell that runs; shared by all bars)
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Show the bar, or ``msg`` in its place, ``pos`` levels below the outermost bar."""
+        from IPython import get_ipython
+        from IPython.display import display
+
+        shared, level = NotebookBar, abs(self.pos) if pos is None else pos
+        if shared.cell != (count := get_ipython().execution_count):
+            if msg == "":  # a cell was interrupted, and the bar closes while another cell runs
+                return
+            shared.cell, shared.outputs = count, []
+        text = str(self) if msg is None else msg
+        bundle = {"text/plain": text} if text else {"text/html": "", "text/plain": ""}
+        while len(shared.outputs) <= level:
+            shared.outputs.append(display({"text/plain": ""}, raw=True, display_id=True))
+        shared.outputs[level].update(bundle, raw=True)
+
+
 def bar(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Iterate over items behind a progress bar that disappears when done.
 
@@ -57,7 +88,5 @@ def bar(items: Iterable[T], description: str, total: int | None = None) -> Itera
     # Not tqdm.auto: it calls iter() twice, and a second iterator of a DataLoader draws from its
     # generator, so that the bar would change the order of the batches.
     if in_notebook():
-        from tqdm.notebook import tqdm
-    else:
-        from tqdm import tqdm
-    return iter(tqdm(items, desc=description, total=total, leave=False))
+        return iter(NotebookBar(items, description, total, leave=False, file=io.StringIO()))
+    return iter(tqdm(items, description, total, leave=False))

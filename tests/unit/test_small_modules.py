@@ -8,7 +8,9 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import IPython
 import pytest
 import torch
 from PIL import Image
@@ -65,6 +67,34 @@ def test_a_bar_passes_everything_through(monkeypatch, capsys) -> None:
     monkeypatch.setenv("COURSE_LIB_PROGRESS", "0")
     assert list(progress.bar(iter("ab"), "quiet", total=2)) == ["a", "b"]
     assert capsys.readouterr().err == ""
+
+
+def test_the_bars_of_a_cell_share_outputs_and_leave_them_empty(monkeypatch) -> None:
+    shown: list[list[str]] = []
+    shell = SimpleNamespace(execution_count=1, kernel=None)
+
+    def display(bundle: dict[str, str], raw: bool, display_id: bool) -> SimpleNamespace:
+        texts = [bundle["text/plain"]]
+        shown.append(texts)
+        return SimpleNamespace(update=lambda new, raw: texts.append(new["text/plain"]))
+
+    monkeypatch.setenv("COURSE_LIB_PROGRESS", "1")
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    monkeypatch.setattr(IPython.display, "display", display)
+    for _ in progress.bar(range(30), "outer"):
+        assert list(progress.bar("ab", "inner")) == ["a", "b"]
+    assert len(shown) == 2
+    for texts, name in zip(shown, ("outer", "inner"), strict=True):
+        assert [text for text in texts if text.startswith(f"{name}:   0%")]
+        assert texts[-1] == ""
+    shell.execution_count = 2
+    assert list(progress.bar("ab", "another cell")) == ["a", "b"]
+    assert len(shown) == 3
+    interrupted = progress.bar("ab", "interrupted")
+    next(interrupted)
+    shell.execution_count = 3
+    interrupted.close()
+    assert len(shown) == 3
 
 
 @pytest.mark.parametrize("watched", ["0", "1"])
