@@ -22,7 +22,6 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -354,7 +353,11 @@ def read_manifest(path: str | Path, top: str = "") -> dict[str, str]:
         or if there is no line at all.
     """
     manifest: dict[str, str] = {}
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text: {error}") from None
+    for number, line in enumerate(text.splitlines(), start=1):
         where = f"{path}, line {number}: {line!r}"
         match = MANIFEST_LINE.fullmatch(line)
         if match is None:
@@ -454,7 +457,11 @@ def unpack(
                         )
             with disk_advice(folder):
                 part.replace(folder)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except DownloadError:
+            raise
+        except Exception as error:  # zipfile raises nearly everything on bytes that make no sense
+            if not Path(zip_path).is_file():
+                raise
             raise DownloadError(
                 f"{zip_path} is not a sound zip file ({error}); it begins with "
                 f"{_first_bytes(zip_path)!r}. Download it again."
