@@ -1,0 +1,89 @@
+"""Try the course with the Pythons that are on this computer, and with the oldest and newest torch.
+
+Run as a program: ``python tests/versions.py [--keep FOLDER] [TESTS…]``. For every Python from 3.11
+to 3.13 that is found, and once more with the oldest torch, it makes a virtual environment, installs
+requirements.txt, runs the tests (tests/unit unless named) and prints a line. Ends with 1 if any of
+them failed. Needs the package index and some gigabytes for each. The workflow does the same for
+every change; this is for trying before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHONS = ("3.11", "3.12", "3.13")
+OLDEST = {"torch": "2.11.0", "torchvision": "0.26.0"}
+
+
+def interpreters() -> dict[str, str]:
+    """Version to program, of the Pythons on the search path and those that pyenv keeps."""
+    found = {}
+    for version in PYTHONS:
+        kept = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))
+        for program in (shutil.which(f"python{version}"), *map(str, kept)):
+            if (
+                program
+                and subprocess.run([program, "-c", "import venv"], check=False).returncode == 0
+            ):
+                found[version] = program
+                break
+    return found
+
+
+def requirements(folder: Path, oldest: bool) -> Path:
+    """A copy of requirements.txt, with the oldest torch if that is asked for."""
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    text = text.replace("-c tests/pins.txt", f"-c {ROOT / 'tests' / 'pins.txt'}")
+    if oldest:
+        for name, version in OLDEST.items():
+            text = re.sub(rf"^{name}==.*$", f"{name}=={version}", text, flags=re.MULTILINE)
+    path = folder / "requirements.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def tried(program: str, folder: Path, oldest: bool, tests: list[str]) -> str:
+    """Install and test in a new environment; the last line that was printed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    python = folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    install = [python, "-m", "pip", "install", "-q", "-r", requirements(folder, oldest), "-e", ROOT]
+    test = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    for step in ([program, "-m", "venv", folder / "venv"], install, test):
+        done = subprocess.run(step, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip().splitlines()
+            return f"FAIL: {said[-1] if said else step}"
+    return done.stdout.strip().splitlines()[-1]
+
+
+def main() -> int:
+    """Try everything there is; print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the environments here")
+    parser.add_argument("tests", nargs="*", default=["tests/unit"])
+    options = parser.parse_args()
+    there, failed = interpreters(), False
+    runs = [(version, there.get(version), False) for version in PYTHONS]
+    runs.append((PYTHONS[0], there.get(PYTHONS[0]), True))
+    with tempfile.TemporaryDirectory() as temporary:
+        for version, program, oldest in runs:
+            name = f"Python {version}, {'oldest' if oldest else 'newest'} torch"
+            if program is None:
+                print(f"{name}: not here")
+                continue
+            folder = (options.keep or Path(temporary)) / name.replace(",", "").replace(" ", "-")
+            said = tried(program, folder, oldest, options.tests)
+            failed = failed or said.startswith("FAIL")
+            print(f"{name}: {said}", flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
