@@ -20,8 +20,8 @@ import tempfile
 import unicodedata
 import warnings
 from collections.abc import Iterator
-from os.path import normpath
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 from typing import TYPE_CHECKING, Any
 
 from course_lib import paths
@@ -182,7 +182,7 @@ def _readable(page: str, names: dict[str, str], source: Path) -> str:
 
     def kept(link: re.Match[str]) -> str:
         path, _, anchor = link[2].partition("#")
-        target = PurePosixPath(normpath(PurePosixPath(page).parent / path)).as_posix()
+        target = normpath(PurePosixPath(page).parent / path)
         if link[0].startswith("!"):
             (source / target).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / target, source / target)
