@@ -28,10 +28,8 @@ def interpreters() -> dict[str, str]:
     for version in PYTHONS:
         kept = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))
         for program in (shutil.which(f"python{version}"), *map(str, kept)):
-            if (
-                program
-                and subprocess.run([program, "-c", "import venv"], check=False).returncode == 0
-            ):
+            test = [program, "-c", "import venv"]
+            if program and not subprocess.run(test, capture_output=True, check=False).returncode:
                 found[version] = program
                 break
     return found
