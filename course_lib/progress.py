@@ -13,7 +13,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from tqdm import tqdm
+try:
+    from tqdm import tqdm
+except ImportError:  # python -m course_lib info says so, and must be able to
+    tqdm = object
 
 T = TypeVar("T")
 
