@@ -73,7 +73,14 @@ def summary(
     -------
     IPython.display.Markdown
         Methods and settings in the order in which they were run.
+
+    Raises
+    ------
+    ValueError
+        If the frame has no row.
     """
+    if frame.empty:
+        raise ValueError("there is no run to sum up: check what the frame was narrowed down to.")
     rows = []
     for method, of_method in frame.groupby("method", sort=False):
         row: dict[str, object] = {"method": method}

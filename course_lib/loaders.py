@@ -125,17 +125,25 @@ def open_photo(path: Path) -> Image.Image:
     Raises
     ------
     ValueError
-        If the file is no image, is cut off, or is so large that Pillow suspects a bomb.
+        If the file is no image, is cut off, or has more pixels than Pillow trusts
+        (``PIL.Image.MAX_IMAGE_PIXELS``: a few kilobytes can unpack to gigabytes).
     """
     try:
         with Image.open(path) as file:
+            if Image.MAX_IMAGE_PIXELS and file.width * file.height > Image.MAX_IMAGE_PIXELS:
+                raise Image.DecompressionBombError(
+                    f"{file.width} x {file.height} pixels could be a decompression bomb"
+                )
             image = ImageOps.exif_transpose(file)
             if image.mode.startswith("I"):  # 16-bit grey: Pillow would clip it, not scale it
-                image = Image.fromarray((np.asarray(image, dtype=np.int64) // 257).astype("uint8"))
+                deep = np.asarray(image, dtype=np.int64).clip(0, 65535)
+                image = Image.fromarray((deep // 257).astype("uint8"))
+            if isinstance(image.info.get("transparency"), bytes):  # a palette's, colour by colour
+                image = image.convert("RGBA")
             return image.convert("RGB")
     except UnidentifiedImageError:
         raise ValueError(f"{path}: not an image that Pillow can read") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise nearly everything on bytes that make no sense
         raise ValueError(f"{path}: damaged image ({error})") from None
 
 

@@ -53,6 +53,12 @@ def show(figure: Figure, alt: str) -> None:
     display(bundle, metadata={mime: {"alt": alt}}, raw=True)
 
 
+def _tell_apart(what: str, count: int, most: int = len(PALETTE)) -> None:
+    """Refuse to draw nothing, or more than can be told apart."""
+    if not 1 <= count <= most:
+        raise ValueError(f"there are {count} {what} to draw: expected 1 to {most} in one figure.")
+
+
 def _as_array(image: Tensor | Image.Image) -> np.ndarray:
     """Return pixels of shape (H, W, 3): of a PIL image as they are, of a tensor clipped to 0..1."""
     if isinstance(image, Tensor):
@@ -175,6 +181,7 @@ def history(histories: Mapping[str, History], *, title: str) -> Figure:
     matplotlib.figure.Figure
         Two panels; a dot marks the epoch whose weights were kept.
     """
+    _tell_apart("runs", len(histories))
     figure = Figure(figsize=(9, 3.2))
     figure.suptitle(title, fontsize=11)
     loss_axis, accuracy_axis = figure.subplots(1, 2)
@@ -261,6 +268,9 @@ def accuracy_bars(
     -------
     matplotlib.figure.Figure
     """
+    _tell_apart("bars", len(results))
+    if empty := [name for name, runs in results.items() if not len(runs)]:
+        raise ValueError(f"{empty[0]!r} has no accuracy to average: run at least one seed.")
     figure = Figure(figsize=(1.2 + 1.5 * len(results), 3.8), layout="constrained")
     axis = figure.subplots()
     for x, (runs, color) in enumerate(zip(results.values(), PALETTE, strict=False)):
@@ -308,6 +318,7 @@ def curves(
     matplotlib.figure.Figure
         Lines differ in colour and in marker.
     """
+    _tell_apart("methods", frame["method"].nunique())
     figure = Figure(figsize=(7.2, 3.8), layout="constrained")
     axis = figure.subplots()
     look = zip(frame["method"].unique(), PALETTE, MARKERS, strict=False)
@@ -352,11 +363,16 @@ def domains(views: Mapping[str, Sequence[Domain]], *, title: str) -> Figure:
     Raises
     ------
     ValueError
-        If a domain does not have two dimensions.
+        If a domain does not have two dimensions, or if there are more domains or classes than can
+        be told apart.
     """
+    looks = ("filled", "hollow", "cross")
+    _tell_apart("views", len(views))
+    for shown in views.values():
+        _tell_apart("domains", len(shown), len(looks))
+        _tell_apart("classes", max(len(domain.classes) for domain in shown))
     figure = Figure(figsize=(0.6 + 3.4 * len(views), 3.7), layout="constrained")
     figure.suptitle(title, fontsize=11)
-    looks = ("filled", "hollow", "cross")
     axes = figure.subplots(1, len(views), squeeze=False)[0]
     for axis, (name, shown) in zip(axes, views.items(), strict=True):
         for domain, look in zip(shown, looks, strict=False):
