@@ -194,11 +194,11 @@ def read(exported: Exported, photo: str | Path) -> Tensor:
     ValueError
         If the file is no image; the message names it.
     FileNotFoundError
-        If there is no such file.
+        If there is no file of this name, or it is a folder.
     """
     photo = Path(photo)
     if not photo.is_file():  # not there; or a pipe, which would be waited for
-        raise FileNotFoundError(f"{photo}: there is no such file")
+        raise FileNotFoundError(f"{photo}: there is no file of this name")
     transform = loaders.eval_transform(exported.model.preprocessing, exported.image_size)
     pixels = np.array(loaders.open_photo(photo))
     return transform(torch.from_numpy(pixels).movedim(2, 0))

@@ -222,7 +222,7 @@ def test_the_command_goes_on_after_a_photo_that_is_none(
     out, err = capsys.readouterr()
     assert [line.split("\t")[0] for line in out.splitlines()] == [str(p) for p in photos[:2]]
     assert len(err.splitlines()) == 2
-    assert "note.jpg: not an image" in err and "lost.jpg: there is no such file" in err
+    assert "note.jpg: not an image" in err and "lost.jpg: there is no file of this name" in err
 
 
 def test_the_command_refuses_what_is_no_model(
