@@ -45,7 +45,7 @@ def _as_numbers(found: Any) -> np.ndarray:
     try:
         return np.asarray(found, dtype=float)
     except (TypeError, ValueError, RuntimeError):
-        raise Wrong(f"expected one gradient, not {found!r}.") from None
+        raise Wrong(f"expected one gradient, not a {type(found).__name__}.") from None
 
 
 @exercise(
@@ -69,7 +69,7 @@ def _check_memory(found: Any, labels: np.ndarray, old: Sequence[int]) -> None:
     if found.dtype == bool:
         raise Wrong("these are yes and no; return positions, as `np.flatnonzero` gives them.")
     if found.ndim != 1 or found.size == 0 or not np.issubdtype(found.dtype, np.integer):
-        raise Wrong(f"expected one flat array of positions, not {found!r}.")
+        raise Wrong(f"expected one flat array of positions, not one of shape {found.shape}.")
     if found.min() < 0 or found.max() >= len(labels):
         raise Wrong(f"some positions lie outside 0 to {len(labels) - 1}.")
     if len(set(found.tolist())) < len(found):
