@@ -12,16 +12,12 @@ random weights, the same network trained from scratch, and frozen features of a 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import sklearn
-import timm
 import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
@@ -29,7 +25,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from benchmarks import hardware  # noqa: E402
 
 from course_lib.loaders import Preprocessing, make_loaders  # noqa: E402
 from course_lib.models import build_model  # noqa: E402
@@ -205,27 +203,6 @@ def row(name: str, scores: list[float], note: str = "") -> None:
     print(f"{name:<34} {np.mean(scores):5.1f} {spread:<7} {note}", flush=True)
 
 
-def hardware() -> str:
-    """One line: processor, threads, and the versions that matter."""
-    processor = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next(line.split(": ")[1] for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
-    versions = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "timm": timm.__version__,
-        "scikit-learn": sklearn.__version__,
-        "numpy": np.__version__,
-    }
-    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
-    cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    return f"{processor}, {cores}, {device}; {listed}"
-
-
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -287,7 +264,7 @@ def main(arguments: list[str] | None = None) -> None:
         row(f"frozen pretrained, {shots} a class", scores, f"{options.draws} draws")
     row("frozen pretrained, all images", [linear_accuracy(features, tests)])
     seconds = time.perf_counter() - began
-    print(f"\n{NETWORK}; {seconds:.0f} s on {hardware()}")
+    print(f"\n{NETWORK}; {seconds:.0f} s on {hardware.describe()}")
 
 
 if __name__ == "__main__":

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
-from benchmarks.tasks import Outcome, Stopwatch, Task, autocast, warm_up
-from torch import Tensor, nn
+from benchmarks.tasks import Outcome, Stopwatch, Task, autocast, precision, warm_up
+from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 
 from course_lib import datasets, features, loaders, training
 from course_lib.models import Classifier
 
-BATCH_SIZE = 32
+BATCH_SIZE = inspect.signature(loaders.make_loaders).parameters["batch_size"].default
 BODY_RATE, HEAD_RATE = 5e-4, 1e-2
-PROBE_RATE = 1e-2
+FINE_TUNED = 5  # epochs at most after the head has been trained
 
 
 def run(task: Task) -> Outcome:
@@ -42,28 +44,38 @@ def cold_cache() -> Iterator[None]:
                 os.environ[features.CACHE_DIR] = before
 
 
-def photo_loaders(task: Task, model: Classifier) -> tuple[DataLoader, DataLoader]:
-    """Return loaders of the whole ``train`` and the whole ``val`` folder, the article's split."""
+Batches = DataLoader | loaders.Resident
+
+
+def photo_loaders(task: Task, model: Classifier, augment: bool = True) -> tuple[Batches, Batches]:
+    """Return loaders of the whole ``train`` and the whole ``val`` folder, the article's split.
+
+    ``make_loaders`` would set validation photos aside; all else is as there.
+    """
     listing = datasets.scan(datasets.find(task.dataset))
-    train = loaders.train_transform(model.preprocessing, task.image_size)
-    val = loaders.eval_transform(model.preprocessing, task.image_size)
-    generator = torch.Generator().manual_seed(task.seed)
-    return (
-        DataLoader(
-            loaders.Photos(listing.files["train"], train),
+    plain = loaders.eval_transform(model.preprocessing, task.image_size)
+    train = loaders.train_transform(model.preprocessing, task.image_size) if augment else plain
+    device = training.pick_device(task.device)
+    photos = {"train": loaders.Photos(listing.files["train"], train)}
+    photos["val"] = loaders.Photos(listing.files["val"], plain)
+    made = []
+    for split, part in photos.items():
+        loader = DataLoader(
+            part,
             BATCH_SIZE,
-            shuffle=True,
-            generator=generator,
-        ),
-        DataLoader(loaders.Photos(listing.files["val"], val), BATCH_SIZE),
-    )
+            shuffle=augment and split == "train",
+            generator=torch.Generator().manual_seed(task.seed),
+        )
+        on_card = device.type == "cuda" and part.in_memory
+        made.append(loaders.Resident(loader, device) if on_card else loader)
+    return made[0], made[1]
 
 
 def _fit(
     task: Task,
     model: Classifier,
-    train: DataLoader,
-    val: DataLoader,
+    train: Batches,
+    val: Batches,
     outcome: Outcome,
     head_rate: float = HEAD_RATE,
 ) -> None:
@@ -84,6 +96,7 @@ def _fit(
         scheduler=scheduler,
         scheduler_step="batch",
         device=task.device,
+        precision=task.precision,
         seed=task.seed,
     )
     add(outcome, history, watch.read())
@@ -108,6 +121,7 @@ def fine_tune(task: Task) -> Outcome:
         setup_seconds=watch.read(),
         images=len(train.dataset) + len(val.dataset),
         batch_size=BATCH_SIZE,
+        precision=precision(task),
     )
     _fit(task, model, train, val, outcome)
     return outcome
@@ -118,39 +132,29 @@ def frozen(task: Task) -> Outcome:
     return probe(task)[0]
 
 
-def probe(task: Task) -> tuple[Outcome, nn.Linear]:
-    """Return what :func:`frozen` took and reached, and the trained head."""
+def probe(task: Task) -> tuple[Outcome, Classifier]:
+    """Return what :func:`frozen` took and reached, and the network with the trained head."""
+    model = task.model(len(datasets.scan(datasets.find(task.dataset)).classes))
+    warm_up(model, task, BATCH_SIZE)
     watch = Stopwatch(training.pick_device(task.device))
-    options = {
-        "backbone": task.backbone,
-        "pretrained": task.pretrained,
-        "image_size": task.image_size,
-        "device": task.device,
-    }
-    train, val = (features.load(task.dataset, part, **options) for part in ("train", "val"))
+    parts = photo_loaders(task, model, augment=False)
+    train, val = (features.views(model, part, device=task.device) for part in parts)
     outcome = Outcome(
-        setup_seconds=watch.read(), images=len(train) + len(val), batch_size=BATCH_SIZE
+        setup_seconds=watch.read(),
+        images=sum(len(part.dataset) for part in parts),
+        batch_size=BATCH_SIZE,
+        precision=precision(task),
     )
-    torch.manual_seed(task.seed)
-    head = nn.Linear(train.x.shape[1], len(train.classes))
-    batches = DataLoader(
-        TensorDataset(torch.from_numpy(train.x), torch.from_numpy(train.y)),
-        BATCH_SIZE,
-        shuffle=True,
-        generator=torch.Generator(),
-    )
-    watch.read()
-    history = training.fit(
-        head,
-        batches,
-        [(torch.from_numpy(val.x), torch.from_numpy(val.y))],
+    history = training.fit_head(
+        model.head,
+        train,
+        val,
         epochs=task.epochs,
-        optimizer=torch.optim.SGD(head.parameters(), lr=PROBE_RATE, momentum=0.9),
-        device=task.device,
+        optimizer=torch.optim.AdamW(model.head.parameters(), lr=HEAD_RATE),
         seed=task.seed,
     )
     add(outcome, history, watch.read())
-    return outcome, head
+    return outcome, model
 
 
 def probe_then_fine_tune(task: Task) -> Outcome:
@@ -159,14 +163,13 @@ def probe_then_fine_tune(task: Task) -> Outcome:
     The clock counts all of it: features from a cold cache, every epoch of the head, the photos
     opened again, every epoch of fine-tuning.
     """
-    outcome, head = probe(task)
+    outcome, model = probe(task)
     watch = Stopwatch(training.pick_device(task.device))
-    model = task.model(head.out_features)
-    model.head.load_state_dict(head.state_dict())
     train, val = photo_loaders(task, model)
     opened = watch.read()
     before = len(outcome.epoch_seconds)
-    _fit(task, model, train, val, outcome, head_rate=BODY_RATE)
+    gentle = replace(task, epochs=min(task.epochs, FINE_TUNED))
+    _fit(gentle, model, train, val, outcome, head_rate=BODY_RATE)
     outcome.epoch_seconds[before] += opened
     return outcome
 
@@ -181,15 +184,13 @@ def floor(task: Task) -> Outcome:
     images = torch.rand(BATCH_SIZE, 3, task.image_size, task.image_size, device=device)
     images = images.to(memory_format=torch.channels_last)
     labels = torch.zeros(BATCH_SIZE, dtype=torch.int64, device=device)
-    mixed = autocast(task)
-    outcome = Outcome(
-        images=trained + judged,
-        batch_size=BATCH_SIZE,
-        precision="bfloat16" if mixed._enabled else "float32",
-    )
+    outcome = Outcome(images=trained + judged, batch_size=BATCH_SIZE, precision=precision(task))
+    # No epochs: sets the process up as ours does, so that the floor has all of its advantages.
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    training.fit(model, [], epochs=0, optimizer=optimizer, device=device)
 
     def logits(count: int) -> Tensor:
-        with mixed:
+        with autocast(task):
             return model(images[:count]).float()
 
     watch = Stopwatch(device)

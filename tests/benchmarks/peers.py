@@ -14,7 +14,7 @@ import tomllib
 
 import torch
 from benchmarks import article
-from benchmarks.tasks import Outcome, Stopwatch, Task, autocast, warm_up
+from benchmarks.tasks import Outcome, Stopwatch, Task, precision, warm_up
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -55,16 +55,11 @@ def _prepared(task: Task) -> tuple[Classifier, float]:
 
 
 def _outcome(task: Task, images: int) -> Outcome:
-    mixed = autocast(task)._enabled and task.contender != "b"
-    return Outcome(
-        batch_size=task.batch_size,
-        images=images,
-        precision="bfloat16" if mixed else "float32",
-    )
+    return Outcome(batch_size=task.batch_size, images=images, precision=precision(task))
 
 
 def fastai(task: Task) -> Outcome:
-    """``vision_learner`` and ``fit_one_cycle``; float32, since its mixed precision is for CUDA."""
+    """``vision_learner`` and ``fit_one_cycle``; its mixed precision works on CUDA alone."""
     from fastai.vision.all import (
         Callback,
         FlipItem,
@@ -92,6 +87,8 @@ def fastai(task: Task) -> Outcome:
     )
     outcome = _outcome(task, len(dls.train_ds) + len(dls.valid_ds))
     outcome.setup_seconds = watch.read()
+    if device.type != "cuda":
+        outcome.precision = "float32"
 
     class Lap(Callback):
         order = 99  # after the recorder
@@ -116,6 +113,8 @@ def fastai(task: Task) -> Outcome:
     )
     if task.measure != "frozen":
         learn.unfreeze()
+    if outcome.precision == "bfloat16":
+        learn.to_bf16()
     watch.read()
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(task.epochs, rate)

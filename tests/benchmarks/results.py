@@ -162,6 +162,7 @@ def speed_rows(runs: Sequence[Run], missing: Mapping[str, str]) -> list[Row]:
         for group in groups
     }
     article = middle.get(("a", "float32"))
+    whole = {group[0][0].contender: median(o.seconds for _, o in group) for group in groups}
     rows = []
     for group in groups:
         outcome = group[0][1]
@@ -172,6 +173,7 @@ def speed_rows(runs: Sequence[Run], missing: Mapping[str, str]) -> list[Row]:
             "contender": _label(group),
             "seconds an epoch": seconds_text(seconds),
             "times as fast as (a)": _ratio(article, median(seconds)),
+            "set-up included": _ratio(whole.get("a"), median(o.seconds for _, o in group)),
             "times the floor": NOTHING if floor is None else f"{median(seconds) / floor:.2f}",
             "images/s": f"{outcome.images / median(seconds):.1f}",
             "batch": outcome.batch_size,

@@ -149,18 +149,16 @@ class Stopwatch:
         return self._last - last
 
 
+def precision(task: Task) -> str:
+    """Name of the type in which the course multiplies matrices on the task's device."""
+    return str(training.pick_precision(task.precision, task.device)).removeprefix("torch.")
+
+
 def autocast(task: Task) -> torch.autocast:
-    """Return the context of bfloat16 where the device has instructions for it, else of float32."""
+    """Return a context in which networks compute in the task's precision."""
     device = training.pick_device(task.device)
-    enabled = task.precision == "auto" and has_bfloat16(device)
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies matrices of bfloat16 faster than of float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    mixed = precision(task) == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
 
 
 def warm_up(model: nn.Module, task: Task, batch_size: int) -> None:

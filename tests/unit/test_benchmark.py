@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import os
+import subprocess
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,8 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from course_lib import checkpoint, models, training
+from course_lib import checkpoint, features, models, paths, training
+from course_lib.__main__ import main
 from course_lib.loaders import Preprocessing
 
 TASK = Task("speed", "a", "", "resnet18", False, 32, epochs=1, device="cpu", precision="float32")
@@ -195,6 +198,7 @@ def test_the_table_of_known_seconds():
     own = rows["(e) course_lib"]
     assert own["seconds an epoch"] == "11.0 (10.0–12.0)"
     assert own["times as fast as (a)"] == "2.73"  # 30 / 11
+    assert own["set-up included"] == "2.40"  # 30 / 12.5
     assert own["times the floor"] == "1.22"  # 11 / 9
     assert own["images/s"] == "9.1"  # 100 / 11
     assert own["accuracy"] == "0.900 ± 0.000"
@@ -265,6 +269,13 @@ def test_the_floor_passes_as_many_batches_as_the_loaders_give(photos, monkeypatc
         assert sizes == ours.batch_sizes(len(loader.dataset))
 
 
+def test_features_come_from_a_cold_cache_and_are_forgotten(photos, tmp_path, monkeypatch):
+    monkeypatch.setenv(features.CACHE_DIR, str(tmp_path / "kept"))
+    ours.run(replace(TASK, measure="frozen", contender="e", dataset=photos))
+    assert not (tmp_path / "kept").exists()
+    assert os.environ[features.CACHE_DIR] == str(tmp_path / "kept")
+
+
 # ---------------------------------------------------------------- the article's loop
 
 
@@ -329,6 +340,18 @@ def test_the_articles_loop_learns_the_weights_of_the_article(photos, frozen):
     assert ("backbone.conv1.weight" in moved) != frozen
 
 
+def test_the_articles_frozen_run_trains_the_head_and_moves_batchnorm(photos, tmp_path):
+    task = replace(TASK, measure="frozen", dataset=photos)
+    article.run(task, tmp_path / "kept.pt", report=lambda line: None)
+    after = checkpoint.load(tmp_path / "kept.pt")["model"]
+    before = models.build_model("resnet18", pretrained=False).state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {"head.weight", "backbone.bn1.running_mean"} <= moved
+    assert not [
+        name for name, _ in task.model(2).backbone.named_parameters() if f"backbone.{name}" in moved
+    ]
+
+
 def test_the_articles_transforms_are_the_articles(tmp_path):
     for split in ("train", "val"):
         save_photo(tmp_path / split / "ants" / "0.png", 0, (300, 280))
@@ -383,3 +406,32 @@ def test_pins_of_every_peer_stand_in_the_extra(monkeypatch):
     for letter, packages in peers.NEEDS.items():
         hint = peers.missing(letter)
         assert all(f" {name}==" in hint for name in packages)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command_hands_its_options_on(monkeypatch):
+    asked = []
+
+    def run(command, check):
+        asked.append(command[1:])
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert main(["bench", "--quick", "--only", "a,e"]) == 3
+    ((script, *options),) = asked
+    assert Path(script) == Path(speed.__file__) and options == ["--quick", "--only", "a,e"]
+
+
+def test_without_the_repository_the_command_says_what_it_needs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "course_root", lambda: tmp_path)
+    assert main(["bench"]) == 2
+    shown = capsys.readouterr().err
+    assert "speed.py" in shown and "full copy of the repository" in shown
+
+
+def test_other_commands_still_refuse_what_they_do_not_know(capsys):
+    with pytest.raises(SystemExit):
+        main(["info", "--quick"])
+    assert "unrecognized arguments: --quick" in capsys.readouterr().err
