@@ -54,7 +54,7 @@ def test_every_test_image_is_counted_once_and_in_order(undisturbed: dict) -> Non
 
 
 def test_replicas_stay_equal(undisturbed: dict) -> None:
-    first, second = undisturbed["fingerprints"]
+    first, second = undisturbed["replicas"]
     assert first == second
 
 

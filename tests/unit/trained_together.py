@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from course_lib import distributed, models, training
+from course_lib import distributed, training
 
 
 class Noisy(Dataset):
@@ -78,7 +78,6 @@ def train(dropout: float, checkpoint: Path | None = None, kill_at: int = 0) -> d
     )
     found = training.predict(replica, test, "cpu")
     return {
-        "fingerprint": models.fingerprint(model),
         "weights": torch.cat([p.detach().flatten() for p in model.parameters()]).tolist(),
         "history": {name: value for name, value in asdict(history).items() if name != "seconds"},
         "logits": found.logits.flatten().tolist(),
@@ -92,7 +91,7 @@ def main(checkpoint: Path, result: Path, kill_at: int) -> None:
     with distributed.processes("cpu"):
         found = {} if kill_at else {"plain": train(0.0)}
         found["dropout"] = train(0.5, checkpoint, kill_at)
-        found["fingerprints"] = distributed.from_each(found["dropout"]["fingerprint"])
+        found["replicas"] = distributed.from_each(found["dropout"]["weights"])
         if distributed.rank() == 0:
             result.write_text(json.dumps(found), encoding="utf-8")
 
