@@ -1,4 +1,4 @@
-"""Feature vectors of whole domains, computed once and kept on disk.
+"""Feature vectors of photos, computed once and kept on disk.
 
 A frozen backbone says the same thing about the same photo every time. So each photo is shown to it
 once; what it said is kept under a key made of everything that could change the answer: the bytes of
@@ -13,15 +13,16 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from course_lib import datasets, loaders, models, paths, styles, training
+from course_lib import datasets, loaders, models, paths, require, styles, training
 
 CACHE_DIR = "COURSE_LIB_CACHE"  # environment variable: another folder for the cache
 
@@ -96,6 +97,7 @@ def load(
     pretrained: bool = True,
     image_size: int = 224,
     device: str = "auto",
+    precision: str = "float32",
 ) -> Domain:
     """Feature vectors of one split of a data set, from the cache when they are there.
 
@@ -115,6 +117,8 @@ def load(
         Side of the square images, in pixels, 8 or more.
     device : str
         See :func:`course_lib.training.pick_device`.
+    precision : str
+        See :func:`course_lib.training.pick_precision`.
 
     Returns
     -------
@@ -137,15 +141,85 @@ def load(
         raise ValueError(f"split is {split!r}: expected {' or '.join(listing.files)}.")
     device = training.pick_device(device)
     model = models.build_model(backbone, pretrained=pretrained)
+    dtype = training.pick_precision(precision, device, model)
     transform = styles.styled_transform(model.preprocessing, image_size, style)
     files = listing.files[split]
-    path = _cache_dir() / f"{_key(files, style, image_size, model, device)}.npz"
-    if (x := _read(path, len(files))) is None:
+
+    def compute() -> np.ndarray:
         loader = DataLoader(loaders.Photos(files, transform), batch_size=32)
-        x = training.extract_features(model, loader, device)[0].numpy()
-        _write(path, x)
+        return training.extract_features(model, loader, device, precision)[0].numpy()
+
+    settings = [style, image_size, str(model.preprocessing), inspect.getsource(styles)]
+    x = _cached(_key(files, model, device, dtype, *settings), (len(files),), compute)
     name = str(dataset) if style == "photo" else f"{dataset}, {style}"
     return Domain(name, x, np.array([label for _, label in files]), listing.classes)
+
+
+def views(
+    model: models.Classifier,
+    loader: DataLoader | loaders.Resident,
+    count: int = 1,
+    *,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Show a loader's photos to a backbone, and keep what it says: all that a head needs.
+
+    Parameters
+    ----------
+    model : Classifier
+        Its backbone is run in evaluation mode; the head is not asked.
+    loader : DataLoader or Resident
+        The photos and their transform. Photos come in the order of the data set, whatever the
+        loader's.
+    count : int
+        Passes, 1 or more: so many views of every photo, each augmented afresh. 1 is enough without
+        augmentation.
+    device, precision : str
+        See :func:`course_lib.training.pick_device` and :func:`course_lib.training.pick_precision`.
+    seed : int
+        Of the augmentation. The global random generators are left as they were.
+
+    Returns
+    -------
+    features : Tensor
+        float32, shape (count, N, D), on the CPU; for :func:`course_lib.training.fit_head`.
+    labels : Tensor
+        int64, shape (N,).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or the loader yields nothing.
+
+    Notes
+    -----
+    Kept on disk, as by :func:`load`, where the loader's data set is
+    :class:`course_lib.loaders.Photos` and its transform is one of this course's pipelines, whose
+    description says all about it.
+    """
+    require.whole("count", count, 1)
+    require.whole("seed", seed)
+    device = training.pick_device(device)
+    dtype = training.pick_precision(precision, device, model)
+    data = loader.dataset
+    in_order = DataLoader(data, loader.batch_size)
+
+    def passes() -> tuple[Tensor, Tensor]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            seen = [
+                training.extract_features(model, in_order, device, precision) for _ in range(count)
+            ]
+        return torch.stack([features for features, _ in seen]), seen[0][1]
+
+    if not isinstance(data, loaders.Photos) or not isinstance(data.transform, loaders.Pipeline):
+        return passes()
+    files = list(zip(data.paths, data.labels, strict=True))
+    key = _key(files, model, device, dtype, repr(data.transform), count, seed)
+    x = _cached(key, (count, len(files)), lambda: passes()[0].numpy())
+    return torch.from_numpy(x), torch.tensor(data.labels)
 
 
 def _cache_dir() -> Path:
@@ -154,29 +228,36 @@ def _cache_dir() -> Path:
 
 def _key(
     files: Sequence[tuple[Path, int]],
-    style: str,
-    image_size: int,
     model: models.Classifier,
     device: torch.device,
+    dtype: torch.dtype,
+    *settings: str | int,
 ) -> str:
     """Hash everything that the features depend on."""
     digest = hashlib.sha256()
     for path, _ in files:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    settings = [style, image_size, str(model.preprocessing), models.fingerprint(model.backbone)]
-    settings += [device.type, torch.__version__, inspect.getsource(styles)]
-    digest.update(json.dumps(settings).encode())
+    machine = [device.type, str(dtype), torch.__version__]
+    digest.update(json.dumps([models.fingerprint(model.backbone), *machine, *settings]).encode())
     return digest.hexdigest()[:32]
 
 
-def _read(path: Path, count: int) -> np.ndarray | None:
-    """Read an entry of the cache; None if it is missing, damaged, or not of ``count`` images."""
+def _cached(key: str, shape: tuple[int, ...], compute: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return an entry of the cache, vectors in an array of this shape; fill it if need be."""
+    path = _cache_dir() / f"{key}.npz"
+    if (x := _read(path, shape)) is None:
+        _write(path, x := compute())
+    return x
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Read an entry of the cache; None if it is missing, damaged, or of another shape."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             x = stored["x"]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None
-    return x if x.dtype == np.float32 and x.ndim == 2 and len(x) == count else None
+    return x if x.dtype == np.float32 and x.shape[:-1] == shape else None
 
 
 def _write(path: Path, x: np.ndarray) -> None:

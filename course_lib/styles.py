@@ -119,5 +119,8 @@ def styled_transform(
         PIL image to float32 tensor of shape (3, image_size, image_size); nothing random.
     """
     require.one_of("style", style, STYLES)
-    resize, crop, *to_tensor = loaders.eval_transform(preprocessing, image_size).transforms
+    plain = loaders.eval_transform(preprocessing, image_size)
+    if style == "photo":
+        return plain
+    resize, crop, *to_tensor = plain.transforms
     return v2.Compose([resize, crop, v2.Lambda(partial(restyle, style=style)), *to_tensor])

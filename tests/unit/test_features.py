@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import save_photo
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from course_lib import features, loaders, models, styles, training
 
@@ -169,6 +170,90 @@ def test_bad_arguments_are_named(folder: Path, wrong: dict, message: str) -> Non
         load(folder, **wrong)
 
 
+def views(folder: Path, count: int = 1, augment: bool = False, **changes: object) -> tuple:
+    model = models.build_model()
+    size = changes.pop("image_size", 32)
+    made = loaders.make_loaders(folder, model.preprocessing, size, augment=augment)
+    return features.views(model, made.train, count, device="cpu", **changes)
+
+
+def test_a_view_is_what_the_backbone_says(folder: Path) -> None:
+    x, y = views(folder)
+    model = models.build_model()
+    plain = loaders.make_loaders(folder, model.preprocessing, 32, augment=False).train
+    expected, labels = training.extract_features(model, plain, "cpu")
+    assert (x.dtype, x.shape) == (torch.float32, (1, 16, 1280))
+    assert torch.equal(x[0], expected) and torch.equal(y, labels)
+
+
+def test_views_are_of_the_same_photos_and_differ(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def brightness(_: object, loader: DataLoader, *__: object) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.cat([images.mean(dim=(2, 3)) for images, _ in loader]), torch.empty(0)
+
+    monkeypatch.setattr(training, "extract_features", brightness)
+    x, y = views(folder, 3, augment=True)  # a shuffled loader
+    assert x.shape == (3, 16, 3) and y.tolist() == sorted(y.tolist())
+    assert x[:, y == 1].min() > x[:, y == 0].max()  # bees are bright: labels stay with photos
+    assert not torch.allclose(x[0], x[1])
+
+
+def test_views_come_from_the_cache_and_leave_the_dice_alone(
+    folder: Path, request: pytest.FixtureRequest
+) -> None:
+    dice = torch.get_rng_state()
+    first, labels = views(folder, 2, augment=True)
+    assert torch.equal(torch.get_rng_state(), dice)
+    request.getfixturevalue("no_backbone")
+    second, again = views(folder, 2, augment=True)
+    assert torch.equal(first, second) and torch.equal(labels, again)
+
+
+@pytest.mark.usefixtures("no_backbone")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"count": 3},
+        {"seed": 1},
+        {"image_size": 40},
+        {"augment": False},
+        {"precision": "bfloat16"},
+    ],
+)
+def test_whatever_changes_the_views_changes_their_key(
+    folder: Path, changes: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = {"count": 2, "augment": True, "precision": "float32"}
+
+    def pretend(*_: object) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.zeros(16, 5), torch.zeros(16)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "extract_features", pretend)
+        views(folder, **usual)
+    views(folder, **usual)
+    with pytest.raises(AssertionError, match="was run"):
+        views(folder, **{**usual, **changes})
+
+
+def test_a_transform_that_may_do_anything_is_not_cached(folder: Path, own_cache: Path) -> None:
+    model = models.build_model()
+    pipeline = loaders.eval_transform(model.preprocessing, 32)
+    files = [(path, 1) for path in sorted((folder / "val" / "bees").iterdir())]
+    photos = loaders.Photos(files, lambda photo: pipeline(photo))
+    x, y = features.views(model, DataLoader(photos, 2), device="cpu")
+    assert x.shape == (1, 5, 1280) and y.tolist() == [1] * 5
+    assert not own_cache.exists()
+
+
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"seed": -1}, {"precision": "half"}])
+def test_bad_arguments_of_views_are_named(folder: Path, wrong: dict) -> None:
+    ((name, _),) = wrong.items()
+    with pytest.raises(ValueError, match=f"{name} is"):
+        views(folder, **wrong)
+
+
 def domain(count: int = 6) -> features.Domain:
     y = np.arange(count) % 2
     return features.Domain("toy", np.arange(count * 3.0).reshape(count, 3), y, ("ants", "bees"))
@@ -198,7 +283,7 @@ def test_few_says_which_class_has_too_few() -> None:
 
 def test_key_knows_the_version_of_torch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, files = models.build_model(pretrained=False), [(folder / "train/ants/00.png", 0)]
-    arguments = (files, "photo", 32, model, torch.device("cpu"))
+    arguments = (files, model, torch.device("cpu"), torch.float32, "photo", 32)
     before = features._key(*arguments)
     assert before == features._key(*arguments)
     monkeypatch.setattr(torch, "__version__", "99.0")

@@ -8,6 +8,8 @@ import pytest
 import torch
 from conftest import save_photo
 from PIL import Image
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
 
 from course_lib import loaders
 from course_lib.loaders import Preprocessing
@@ -134,17 +136,184 @@ def test_decompression_bombs_are_refused(folder: Path, monkeypatch: pytest.Monke
         loaders.open_photo(folder / "train" / "ants" / "00.png")
 
 
+@pytest.fixture
+def nothing_open(monkeypatch: pytest.MonkeyPatch) -> dict:
+    """No photo in memory yet, for this test alone."""
+    opened: dict = {}
+    monkeypatch.setattr(loaders, "_opened", opened)
+    return opened
+
+
+def ants(folder: Path) -> list[tuple[Path, int]]:
+    return [(path, 0) for path in sorted((folder / "train" / "ants").iterdir())]
+
+
+@pytest.mark.usefixtures("nothing_open")
 def test_photos_beyond_the_budget_are_read_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = [(path, 0) for path in sorted((folder / "train" / "ants").iterdir())]
-    kept = [np.asarray(loaders.Photos(files, None).image(i)) for i in range(len(files))]
-    loaders._open_photos.cache_clear()
+    plain = loaders.eval_transform(Preprocessing(), 16)
+    every = [np.asarray(loaders.open_photo(path)) for path, _ in ants(folder)]
     monkeypatch.setattr(loaders, "MEMORY_BUDGET", 3 * 40 * 32 * 3)
-    photos = loaders.Photos(files, None)
-    assert [image is not None for image in photos._images] == [True] * 3 + [False] * 7
-    assert all(np.array_equal(kept[i], np.asarray(photos.image(i))) for i in range(len(files)))
-    loaders._open_photos.cache_clear()
+    photos = loaders.Photos(ants(folder), plain)
+    assert not photos.in_memory
+    assert [kept is not None for kept in photos._pixels] == [True] * 3 + [False] * 7
+    for i, expected in enumerate(every):
+        assert np.array_equal(photos.image(i), expected)
+        assert np.array_equal(photos.pixels(i).permute(1, 2, 0), expected)
+    monkeypatch.setattr(loaders, "MEMORY_BUDGET", 10**9)
+    monkeypatch.setattr(loaders, "_opened", {})
+    rich = loaders.Photos(ants(folder), plain)
+    assert rich.in_memory
+    for (poor, _), (kept, _) in zip(photos.__getitems__(range(10)), rich, strict=False):
+        assert torch.equal(poor, kept)
+
+
+def test_the_budget_is_for_all_data_sets_together(
+    folder: Path, nothing_open: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 40 * 32 * 3
+    monkeypatch.setattr(loaders, "MEMORY_BUDGET", 6 * size)
+    loaders.Photos(ants(folder)[:4], None)
+    loaders.Photos(ants(folder)[4:8], None)  # two of the first four make room
+    kept = sorted(path.name for (path, _, _), pixels in nothing_open.items() if pixels is not None)
+    assert kept == [f"{i:02d}.png" for i in range(2, 8)]
+    again = loaders.Photos(ants(folder)[:4], None)  # reads the two again, or does without
+    assert [np.asarray(again.image(i)).shape for i in range(4)] == [(32, 40, 3)] * 4
+
+
+def test_photos_are_opened_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaders.make_loaders(folder, image_size=16)
+
+    def refuse(path: Path) -> None:
+        raise AssertionError(f"{path.name} was opened again")
+
+    monkeypatch.setattr(loaders, "open_photo", refuse)
+    made = loaders.make_loaders(folder, image_size=32, seed=5)
+    assert sum(len(labels) for _, labels in made.train) == 16
+
+
+def test_a_batch_is_what_its_photos_are(folder: Path) -> None:
+    for augment in (False, True):
+        data = loaders.make_loaders(folder, image_size=24, augment=augment).train.dataset
+        torch.manual_seed(3)
+        one_by_one = [data[i] for i in (4, 0, 9)]
+        torch.manual_seed(3)
+        together = data.__getitems__([4, 0, 9])
+        for (image, label), (expected, expected_label) in zip(together, one_by_one, strict=True):
+            assert torch.equal(image, expected) and label == expected_label
+
+
+def test_other_transforms_are_given_a_pil_image(folder: Path) -> None:
+    photos = loaders.Photos(ants(folder), lambda photo: torch.tensor(photo.size))
+    batch, _ = next(iter(DataLoader(photos, 4)))
+    assert batch.tolist() == [[40, 32]] * 4
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_pixels_in_memory_give_what_pillow_gives(folder: Path, interpolation: str) -> None:
+    """To within one grey level: both resize in integers, and round twice."""
+    photo = next(iter(ants(folder)))[0]
+    in_memory = loaders.Photos([(photo, 0)], None).pixels(0)
+    same = Preprocessing((0.0,) * 3, (1.0,) * 3, interpolation=interpolation)
+    for made in (loaders.train_transform(same, 16), loaders.eval_transform(same, 16)):
+        torch.manual_seed(0)
+        fast = made(in_memory)
+        torch.manual_seed(0)
+        slow = made(loaders.open_photo(photo))
+        assert (fast - slow).abs().max() <= 1.01 / 255
+
+
+def resident(folder: Path, interpolation: str = "bilinear", **options: bool) -> tuple:
+    prepared = Preprocessing(interpolation=interpolation)
+    made = loaders.make_loaders(folder, prepared, image_size=16, batch_size=6, **options)
+    return made, loaders.Resident(made.train, "cpu")
+
+
+def test_a_resident_loader_is_iterated_like_a_data_loader(folder: Path) -> None:
+    made, on_device = resident(folder)
+    assert len(on_device) == len(made.train) == 3
+    assert on_device.dataset is made.train.dataset and on_device.batch_size == 6
+    made.train.generator.manual_seed(1)
+    batches = list(on_device)
+    assert [tuple(images.shape) for images, _ in batches] == [(6, 3, 16, 16)] * 2 + [(4, 3, 16, 16)]
+    images, labels = batches[0]
+    assert images.dtype == torch.float32 and labels.dtype == torch.int64
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    seen = torch.cat([labels for _, labels in batches])
+    assert sorted(seen.tolist()) == sorted(made.train.dataset.labels)
+    brightness = torch.cat([images.mean(dim=(1, 2, 3)) for images, _ in batches])
+    assert torch.equal(brightness > 0, seen == 1)  # bees are bright: labels stay with photos
+    assert seen.tolist() != torch.cat([labels for _, labels in on_device]).tolist()
+
+
+def test_without_augmentation_a_resident_loader_gives_the_same_bits(folder: Path) -> None:
+    made, on_device = resident(folder, augment=False)
+    for (images, labels), (expected, expected_labels) in zip(on_device, made.train, strict=True):
+        assert torch.equal(images, expected) and torch.equal(labels, expected_labels)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [8, 16, 80])
+def test_crops_on_the_device_are_torchvisions(
+    folder: Path, interpolation: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same boxes and no flip: equal to within rounding twice, shrunk or enlarged."""
+    prepared = Preprocessing((0.0,) * 3, (1.0,) * 3, interpolation=interpolation)
+    made = loaders.make_loaders(folder, prepared, image_size=size, batch_size=4)
+    on_device = loaders.Resident(made.train, "cpu")
+    boxes = torch.tensor([[0, 0, 32, 40], [3, 5, 20, 30], [8, 0, 9, 12], [1, 30, 31, 10]])
+    monkeypatch.setattr(loaders, "random_crops", lambda *_: boxes)
+    monkeypatch.setattr(torch, "rand", torch.ones)
+    cut = on_device._cut(on_device._photos[:4])
+    for photo, box, found in zip(on_device._photos, boxes.tolist(), cut, strict=False):
+        mode = loaders.InterpolationMode(interpolation)
+        expected = v2.functional.resized_crop(photo, *box, [size, size], mode, antialias=True)
+        difference = (found.int() - expected.int()).abs()
+        assert difference.max() <= 2 and (difference > 1).float().mean() < 1e-3
+    monkeypatch.setattr(torch, "rand", torch.zeros)
+    assert torch.equal(on_device._cut(on_device._photos[:4]), cut.flip(3))
+
+
+@pytest.mark.parametrize("size", [(375, 500), (60, 500), (500, 60)])
+def test_crops_of_a_batch_are_drawn_like_torchvisions(size: tuple[int, int]) -> None:
+    """Quantiles of area, shape and position agree with v2.RandomResizedCrop's own draws."""
+    draws = 4000
+    torch.manual_seed(0)
+    crop = v2.RandomResizedCrop(16)
+    photo = torch.zeros(3, *size)
+    order = ("top", "left", "height", "width")
+    drawn = [crop.make_params([photo]) for _ in range(draws)]
+    singly = [[params[name] for name in order] for params in drawn]
+    heights, widths = torch.tensor([size] * draws).T
+    together = loaders.random_crops(heights, widths, crop.scale, crop.ratio).double()
+    top, left, height, width = together.T
+    assert top.min() >= 0 and (top + height).max() <= size[0]
+    assert left.min() >= 0 and (left + width).max() <= size[1]
+    shares = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=torch.float64)
+
+    def described(boxes: torch.Tensor) -> torch.Tensor:
+        top, left, height, width = boxes.T
+        free = (size[0] - height).clamp(min=1), (size[1] - width).clamp(min=1)
+        area, shape = height * width / (size[0] * size[1]), (width / height).log()
+        return torch.stack([area, shape, top / free[0], left / free[1]]).quantile(shares, dim=1)
+
+    expected = described(torch.tensor(singly).double())
+    assert (described(together) - expected).abs().max() < 0.04
+
+
+def test_a_gpu_is_used_only_where_the_photos_fit(
+    folder: Path, nothing_open: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = loaders.make_loaders(folder, image_size=16, device="meta")  # a device without memory
+    assert isinstance(made.train, loaders.Resident)
+    assert made.train._photos[0].device.type == "meta"
+    nothing_open.clear()
+    monkeypatch.setattr(loaders, "MEMORY_BUDGET", 100)
+    made = loaders.make_loaders(folder, image_size=16, device="meta")
+    assert isinstance(made.train, DataLoader)
+    if not torch.cuda.is_available():
+        assert isinstance(loaders.make_loaders(folder, device="auto").train, DataLoader)
 
 
 def test_a_changed_photo_is_read_again(folder: Path) -> None:

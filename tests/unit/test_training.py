@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_lib import loaders, models, training
+from course_lib.checkpoint import CheckpointError
 
 
 def points(count: int = 22, seed: int = 0) -> TensorDataset:
@@ -254,13 +255,18 @@ def test_empty_loaders_are_an_error() -> None:
         training.evaluate(model, [])
 
 
-def test_more_classes_than_outputs_is_an_error() -> None:
+@pytest.mark.parametrize("place", [0, 11])
+def test_more_classes_than_outputs_is_an_error(place: int) -> None:
     model = linear()
-    data = TensorDataset(torch.randn(4, 4), torch.tensor([0, 1, 2, 5]))
-    with pytest.raises(ValueError, match="a label is 5 but the model has 2 outputs"):
-        training.fit(
-            model, DataLoader(data, 4), epochs=1, optimizer=SGD(model.parameters(), lr=0.1)
-        )
+    labels = torch.zeros(12, dtype=torch.int64)
+    labels[place] = 5
+    data = DataLoader(TensorDataset(torch.randn(12, 4), labels), 4)
+    for run in (
+        lambda: training.fit(model, data, epochs=1, optimizer=SGD(model.parameters(), lr=0.1)),
+        lambda: training.evaluate(model, data),
+    ):
+        with pytest.raises(ValueError, match="a label is 5 but the model has 2 outputs"):
+            run()
 
 
 def test_a_loss_that_explodes_is_an_error() -> None:
@@ -299,6 +305,8 @@ def test_a_batch_that_does_not_fit_into_memory_is_answered_with_a_smaller_one() 
     model = Hungry("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
     with pytest.raises(torch.OutOfMemoryError, match=r"a batch of 8 images .* batch_size=4,"):
         training.fit(model, batches(), epochs=1, optimizer=SGD(model.parameters(), lr=0.1))
+    with pytest.raises(torch.OutOfMemoryError, match=r"a batch of 8 images .* batch_size=4,"):
+        training.evaluate(model, batches())
     other = Hungry("shapes cannot be multiplied")
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         training.fit(other, batches(), epochs=1, optimizer=SGD(other.parameters(), lr=0.1))
@@ -311,3 +319,216 @@ def test_the_whole_path_on_photos(folder) -> None:
     optimizer = AdamW(model.parameters(), lr=1e-3)
     training.fit(model, splits.train, splits.val, epochs=3, optimizer=optimizer)
     assert training.evaluate(model, splits.test).accuracy == 1.0
+
+
+class Small(nn.Module):
+    """A convolution and a linear layer; notes in which type of number each was computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.norm, self.head = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 2)
+        self.seen: list[tuple[bool, torch.dtype]] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        maps = self.body(images)
+        self.seen.append((self.training, maps.dtype))
+        return self.head(self.norm(maps).relu().mean(dim=(2, 3)))
+
+
+def pictures(count: int = 32, seed: int = 0) -> DataLoader:
+    """Noise of two brightnesses."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 2
+    images = torch.randn(count, 3, 8, 8, generator=generator) + 0.3 * labels[:, None, None, None]
+    data = TensorDataset(images, labels)
+    return DataLoader(data, 8, shuffle=True, generator=torch.Generator())
+
+
+@pytest.fixture
+def fast_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with instructions for bfloat16, whatever this one has."""
+    monkeypatch.setattr(training, "_has_bfloat16", lambda device: True)
+
+
+def fit_small(precision: str, epochs: int = 3, **options: object) -> tuple:
+    model = Small()
+    optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
+    options = {"optimizer": optimizer, "device": "cpu", "precision": precision, **options}
+    val = DataLoader(pictures(seed=1).dataset, 8)
+    return model, training.fit(model, pictures(), val, epochs=epochs, **options)
+
+
+@pytest.mark.usefixtures("fast_bfloat16")
+def test_auto_is_bfloat16_where_device_and_model_gain_by_it() -> None:
+    assert training.pick_precision("auto", "cpu", Small()) == torch.bfloat16
+    assert training.pick_precision("auto", "cpu") == torch.bfloat16
+    assert training.pick_precision("auto", "cpu", linear()) == torch.float32
+    assert training.pick_precision("float32", "cpu", Small()) == torch.float32
+    assert training.pick_precision("bfloat16", "cpu", linear()) == torch.bfloat16
+
+
+def test_auto_is_float32_without_instructions_for_bfloat16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
+    assert training.pick_precision("auto", "cpu", Small()) == torch.float32
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    assert training.pick_precision("auto", "cpu", Small()) == torch.bfloat16
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name)  # a torch that does not tell
+    assert training.pick_precision("auto", "cpu", Small()) == torch.float32
+
+
+def test_unknown_precision_is_named() -> None:
+    with pytest.raises(ValueError, match="precision is 'float16': expected auto, bfloat16, float3"):
+        fit_small("float16")
+    with pytest.raises(ValueError, match="precision is 'half'"):
+        training.predict(Small(), pictures(), "cpu", "half")
+
+
+@pytest.mark.usefixtures("fast_bfloat16")
+def test_fit_computes_in_bfloat16_and_keeps_weights_in_float32() -> None:
+    model, _ = fit_small("auto")
+    assert set(model.seen) == {(True, torch.bfloat16), (False, torch.bfloat16)}
+    assert {p.dtype for p in model.state_dict().values()} == {torch.float32, torch.int64}
+    model, _ = fit_small("float32")
+    assert {dtype for _, dtype in model.seen} == {torch.float32}
+
+
+@pytest.mark.usefixtures("fast_bfloat16")
+def test_answers_are_in_float32_unless_speed_is_asked_for() -> None:
+    model = Small()
+    exact = training.predict(model, pictures(), "cpu")
+    training.extract_features(model, pictures(), "cpu")
+    assert set(model.seen) == {(False, torch.float32)}
+    model.seen.clear()
+    quick = training.predict(model, pictures(), "cpu", "auto")
+    assert set(model.seen) == {(False, torch.bfloat16)}
+    assert quick.logits.dtype == exact.logits.dtype == torch.float32
+    assert not torch.equal(quick.logits, exact.logits)
+
+
+def test_both_precisions_reach_the_same_accuracy() -> None:
+    """A task that one epoch does not solve: twelve epochs in each precision, over three seeds."""
+    reached = {}
+    for precision in ("float32", "bfloat16"):
+        runs = [fit_small(precision, 12, seed=seed) for seed in range(3)]
+        judged = [training.evaluate(model, pictures(200, seed=2)).accuracy for model, _ in runs]
+        reached[precision] = sum(judged) / 3
+        assert runs[0][1].val_accuracy[0] < 0.9 < reached[precision]
+    assert abs(reached["float32"] - reached["bfloat16"]) < 0.03
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_in_two_parts_equals_a_run_in_one(precision: str, tmp_path) -> None:
+    whole, expected = fit_small(precision, 4)
+    fit_small(precision, 2, checkpoint=tmp_path / "run.ckpt")
+    parts, found = fit_small(precision, 4, checkpoint=tmp_path / "run.ckpt")
+    assert models.fingerprint(parts) == models.fingerprint(whole)
+    assert found.train_loss == expected.train_loss and found.val_loss == expected.val_loss
+
+
+def test_a_run_goes_on_in_the_precision_it_began_in(tmp_path) -> None:
+    whole, _ = fit_small("bfloat16", 3)
+    fit_small("bfloat16", 2, checkpoint=tmp_path / "run.ckpt")
+    parts, _ = fit_small("auto", 3, checkpoint=tmp_path / "run.ckpt")  # whatever auto is here
+    assert models.fingerprint(parts) == models.fingerprint(whole)
+    with pytest.raises(CheckpointError, match="of a run in bfloat16, not float32"):
+        fit_small("float32", 4, checkpoint=tmp_path / "run.ckpt")
+
+
+def test_compile_trains_through_the_compiled_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+
+    def stand_in(model: nn.Module, **options: object) -> nn.Module:
+        compiled.append((model, options))
+        return model
+
+    monkeypatch.setattr(torch, "compile", stand_in)
+    plain, _ = fit_small("float32")
+    assert compiled == []
+    model, _ = fit_small("float32", compile=True)
+    assert compiled == [(model, {"dynamic": False})]
+    assert models.fingerprint(model) == models.fingerprint(plain)
+
+
+def test_a_gpu_steps_in_one_kernel_unless_told_otherwise() -> None:
+    def flags(optimizer: torch.optim.Optimizer, device: str) -> tuple:
+        training._use_fused_kernels(optimizer, torch.device(device))
+        return tuple(optimizer.param_groups[0].get(name) for name in ("fused", "foreach"))
+
+    p = linear().parameters
+    assert flags(SGD(p(), lr=0.1), "cuda") == (True, None)
+    assert flags(AdamW(p(), lr=0.1), "cuda") == (True, None)
+    assert flags(SGD(p(), lr=0.1, foreach=True), "cuda") == (None, True)
+    assert flags(SGD(p(), lr=0.1, fused=False), "cuda") == (False, None)
+    assert flags(SGD(p(), lr=0.1), "cpu") == (None, None)
+    assert flags(torch.optim.RMSprop(p(), lr=0.1), "cuda") == (None, None)
+
+
+def features(views: int = 1, count: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = points(count).tensors
+    noise = torch.randn(views, count, 4, generator=torch.Generator().manual_seed(1))
+    return x + 0.1 * noise, y
+
+
+def fit_linear(train: tuple, val: tuple | None = None, seed: int = 0) -> tuple:
+    head = linear()
+    options = {"epochs": 10, "optimizer": SGD(head.parameters(), lr=0.1), "batch_size": 8}
+    return head, training.fit_head(head, train, val, seed=seed, **options)
+
+
+def test_a_head_learns_from_features_as_from_a_data_loader() -> None:
+    """The same weights: ``fit`` on the same features in the same order."""
+    x, y = features()
+    head, history = fit_linear((x[0], y), (x[0], y))
+    order = training.FeatureBatches(x, y, 8, torch.Generator())
+    same = linear()
+    optimizer = SGD(same.parameters(), lr=0.1)
+    expected = training.fit(same, order, [(x[0], y)], epochs=10, optimizer=optimizer, device="cpu")
+    assert weights(head) == weights(same)
+    assert history.val_accuracy == expected.val_accuracy and history.val_accuracy[-1] >= 0.9
+    assert weights(fit_linear((x[0], y), seed=1)[0]) != weights(head)
+
+
+def test_each_epoch_draws_one_view_of_every_image() -> None:
+    x = torch.arange(5 * 7).reshape(5, 7, 1).float()
+    made = training.FeatureBatches(x, torch.arange(7), 3, torch.Generator().manual_seed(0))
+    views = []
+    for _ in range(200):
+        batches = list(made)
+        assert len(batches) == len(made) == 3
+        found, images = torch.cat([b for b, _ in batches])[:, 0], torch.cat([b for _, b in batches])
+        assert images.sort().values.tolist() == list(range(7))
+        assert torch.equal(found % 7, images.float())
+        views += (found // 7).tolist()
+    assert min(views.count(view) for view in range(5)) > 200 and len(set(views)) == 5
+    still = training.FeatureBatches(x, torch.arange(7), 3)
+    assert torch.cat([b for b, _ in still])[:, 0].tolist() == list(range(7))
+
+
+def test_validation_looks_at_the_first_view() -> None:
+    x, y = features(3)
+    x[1:] = torch.nan  # would spoil the loss
+    assert math.isfinite(fit_linear((x[0], y), (x, y))[1].val_loss[-1])
+
+
+@pytest.mark.parametrize("shape", [(39, 4), (40,), (2, 41, 4), (1, 1, 40, 4)])
+def test_features_that_do_not_fit_their_labels_are_named(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"features of shape .* for 40 labels: expected \(N, D\)"):
+        fit_linear((torch.zeros(shape), torch.zeros(40, dtype=torch.int64)))
+
+
+def test_a_head_in_its_model_is_trained_in_place() -> None:
+    backbone = nn.Sequential(nn.Flatten(), nn.Linear(12, 5))
+    model = models.Classifier(backbone, nn.Linear(5, 2), loaders.Preprocessing())
+    before = models.fingerprint(model.backbone), models.fingerprint(model.head)
+    x, y = torch.randn(8, 5), torch.arange(8) % 2
+    optimizer = SGD(model.head.parameters(), lr=0.1)
+    training.fit_head(model.head, (x, y), epochs=1, optimizer=optimizer)
+    assert (
+        models.fingerprint(model.backbone) == before[0]
+        and models.fingerprint(model.head) != before[1]
+    )
