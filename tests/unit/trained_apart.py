@@ -1,0 +1,40 @@
+"""Train on a folder of photos with spawned workers; print what came out.
+
+Run as a program: ``python trained_apart.py FOLDER THREADS WORKERS``. Windows and macOS start
+processes this way: a new interpreter, to which the data set is sent by pickling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import sys
+
+import torch
+
+from course_lib import loaders, models, training
+
+
+def main(folder: str, threads: int, workers: int) -> None:
+    """Train a small network for an epoch."""
+    torch.set_num_threads(threads)
+    made = loaders.make_loaders(folder, None, 32, 8, num_workers=workers, augment=False)
+    seen = hashlib.sha256()
+    for images, _ in made.test:
+        seen.update(images.contiguous().numpy().tobytes())
+    model = models.build_model("resnet10t", 2, pretrained=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    history = training.fit(model, made.train, made.val, epochs=1, optimizer=optimizer, device="cpu")
+    result = {
+        "start_method": multiprocessing.get_start_method(),
+        "test_images": seen.hexdigest(),
+        "weights": models.fingerprint(model),
+        "loss": history.train_loss + history.val_loss,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
