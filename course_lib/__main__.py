@@ -12,7 +12,6 @@ from typing import NoReturn
 
 from course_lib import environment, pages, paths, progress, runner
 
-
 TRAIN_OPTIONS = (
     ("--dataset", str, "NAME", "insects (default), hymenoptera, or a folder with train/ and val/"),
     ("--backbone", str, "NAME", "efficientnet_lite0 (default), or one of torchvision or timm"),
@@ -136,13 +135,6 @@ def build_parser() -> Parser:
     command.set_defaults(command=download)
 
     command = commands.add_parser(
-        "bench",
-        add_help=False,  # the benchmark has options of its own: 'bench --help'
-        help="how fast is the training, beside the article's and others'?",
-    )
-    command.set_defaults(command=bench)
-
-    command = commands.add_parser(
         "train",
         argument_default=argparse.SUPPRESS,  # the defaults are those of finetune.Settings
         help="fine-tune a network, on one device or on many",
@@ -179,6 +171,13 @@ def build_parser() -> Parser:
     command.add_argument("photos", nargs="+", metavar="PHOTO", help="image files")
     command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     command.set_defaults(command=predict)
+
+    command = commands.add_parser(
+        "bench",
+        add_help=False,  # the benchmark has options of its own: 'bench --help'
+        help="how fast is the training, beside the article's and others'?",
+    )
+    command.set_defaults(command=bench)
 
     command = commands.add_parser(
         "info",
@@ -273,17 +272,6 @@ def download(options: argparse.Namespace) -> int:
     return 0
 
 
-def bench(options: argparse.Namespace) -> int:
-    """Run the speed benchmark with whatever options it was given; the exit code is its own."""
-    script = paths.course_root() / "tests" / "benchmarks" / "speed.py"
-    if not script.is_file():
-        raise runner.RunnerError(
-            f"bench needs {script}, which is not there: the benchmark is part of the course's "
-            "repository, not of the installed package. Run it in a full copy of the repository."
-        )
-    return subprocess.run([sys.executable, str(script), *options.rest], check=False).returncode
-
-
 def train(options: argparse.Namespace) -> int:
     """Fine-tune a network; the first of several processes speaks for all."""
     from course_lib import finetune
@@ -329,6 +317,17 @@ def predict(options: argparse.Namespace) -> int:
         else:
             print(photo, label, f"{probability:.3f}", sep="\t", flush=True)
     return int(failed)
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Run the speed benchmark with whatever options it was given; the exit code is its own."""
+    script = paths.course_root() / "tests" / "benchmarks" / "speed.py"
+    if not script.is_file():
+        raise runner.RunnerError(
+            f"bench needs {script}, which is not there: the benchmark is part of the course's "
+            "repository, not of the installed package. Run it in a full copy of the repository."
+        )
+    return subprocess.run([sys.executable, str(script), *options.rest], check=False).returncode
 
 
 def info(options: argparse.Namespace) -> int:
