@@ -182,7 +182,7 @@ def history(histories: Mapping[str, History], *, title: str) -> Figure:
         Two panels; a dot marks the epoch whose weights were kept.
     """
     _tell_apart("runs", len(histories))
-    figure = Figure(figsize=(9, 3.2))
+    figure = Figure(figsize=(9.5, 3.2), layout="constrained")
     figure.suptitle(title, fontsize=11)
     loss_axis, accuracy_axis = figure.subplots(1, 2)
     for (name, run), color in zip(histories.items(), PALETTE, strict=False):
@@ -203,8 +203,7 @@ def history(histories: Mapping[str, History], *, title: str) -> Figure:
         axis.set_xlim(0.5, max(longest, 1) + 0.5)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
-    loss_axis.legend(fontsize=8)
-    figure.tight_layout()
+    figure.legend(fontsize=8, loc="outside right center")
     return figure
 
 

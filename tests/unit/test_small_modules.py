@@ -240,7 +240,7 @@ def test_history_curves_carry_the_numbers() -> None:
     assert [line.get_ydata().tolist() for line in loss.lines] == [[1.0, 0.5], [1.1, 0.7]]
     assert [list(line.get_ydata()) for line in accuracy.lines] == [[0.5, 0.8], [0.4, 0.6], [0.6]]
     assert loss.get_xlim() == (0.5, 2.5)
-    assert [text.get_text() for text in loss.get_legend().get_texts()] == [
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "run, training",
         "run, validation",
     ]
