@@ -1,0 +1,44 @@
+"""A copy of the lessons, the server that serves it, and where pictures of the pages are kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import lab
+import pytest
+from playwright.sync_api import BrowserContext
+
+from course_lib.paths import data_dir, notebooks_dir
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what a student opens; what the lessons import stays where it is."""
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copytree(notebooks_dir(), folder / "notebooks")
+    (folder / "data").mkdir()
+    shutil.copy(data_dir() / "README.md", folder / "data")
+    return folder
+
+
+# One module at a time: while the driver of the browser runs, nothing else in this process can use
+# asyncio, as the tests of the runner do.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    """The installed browser; without one, the tests that need it are skipped."""
+    if lab.chromium() is None:
+        pytest.skip(f"none of these browsers is installed: {', '.join(lab.BROWSERS)}")
+    with lab.browser() as context:
+        yield context
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder for pictures of the pages: ``COURSE_SCREENSHOTS``, or one that pytest cleans up."""
+    folder = os.environ.get("COURSE_SCREENSHOTS")
+    path = Path(folder).resolve() if folder else tmp_path_factory.mktemp("pictures")
+    path.mkdir(parents=True, exist_ok=True)
+    return path

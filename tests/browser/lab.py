@@ -1,0 +1,283 @@
+"""JupyterLab as a student has it: a real server, a real browser, driven by clicks and keys."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.sync_api import BrowserContext, ElementHandle, Locator, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# For a root user, a machine without a graphics card, and a network that leads nowhere.
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+SERVER_OPTIONS = (
+    *("--no-browser", "--allow-root", "--expose-app-in-browser"),
+    *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.log_level=WARN"),
+    "--ServerApp.root_dir=.",  # so that links to data/ lead somewhere
+)
+# What JupyterLab would otherwise ask a newcomer in a box over the page.
+SETTINGS = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
+SECONDS = 1000  # playwright counts milliseconds
+PATIENCE = 120 * SECONDS  # for one thing on the page to happen, on a busy machine
+LESSON_PATIENCE = 600 * SECONDS  # for all cells of a lesson
+WIDTH, HEIGHT, MOST = 1280, 900, 16000  # pixels of the window; of its longest picture
+
+# In the page: the open notebook, and its code cells.
+NOTEBOOK = "const notebook = jupyterapp.shell.currentWidget.content;"
+CODE = f"{NOTEBOOK} const code = notebook.widgets.filter(w => w.model.type === 'code');"
+CELLS = f"""() => {{ {NOTEBOOK} return notebook.widgets.map(w => ({{
+    type: w.model.type,
+    source: w.model.sharedModel.source,
+    tags: w.model.getMetadata('tags') || [],
+    count: w.model.executionCount ?? null,
+    outputs: (w.model.outputs?.toJSON() || []).map(output => {{
+        const {{'image/png': png, 'image/jpeg': jpeg, ...data}} = output.data || {{}};
+        return {{...output, data, pictures: Number(!!png) + Number(!!jpeg)}}
+    }}),
+}})) }}"""
+IS_CLEAR = f"() => {{ {CODE} return code.every(w => w.model.outputs.length === 0) }}"
+IS_SAVED = "() => !jupyterapp.shell.currentWidget.context.model.dirty"
+HAS_ENDED = f"""() => {{ {CODE}
+    const failed = w => w.model.outputs.toJSON().some(o => o.output_type === 'error');
+    return document.querySelector('.jp-Dialog') !== null
+        || code.every(w => w.model.executionState !== 'running')
+        && (code.every(w => w.model.executionCount !== null || w.model.sharedModel.source === '')
+            || code.some(failed))
+}}"""
+IS_READY = """() => {
+    const panel = window.jupyterapp?.shell?.currentWidget;
+    return panel?.context?.isReady && panel.sessionContext?.isReady
+        && panel.sessionContext.session?.kernel?.status === 'idle'
+        && document.querySelector('.jp-Spinner') === null
+}"""
+CELL_HAS_ENDED = f"""([index, before]) => {{ {NOTEBOOK}
+    const model = notebook.widgets[index].model;
+    return model.executionCount > before && model.executionState !== 'running'
+}}"""
+LENGTH = """() => {
+    const cells = [...document.querySelectorAll('.jp-Notebook .jp-Cell')];
+    const edges = cells.map(cell => cell.getBoundingClientRect());
+    return Math.ceil(edges.at(-1).bottom - edges[0].top)
+}"""
+SCROLL_UP = "() => { document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0 }"
+# How often a bar has changed. Bars are text, such as "epochs:  33%|███▎      | 1/3 [00:02<…]".
+BAR = r"\d+%\|"
+COUNT_BARS = f"""
+    window.barsSeen = 0;
+    const isBar = node => node.textContent?.length < 300 && /{BAR}/.test(node.textContent);
+    new MutationObserver(changes => changes.forEach(change => {{
+        window.barsSeen += [...change.addedNodes].filter(isBar).length
+    }})).observe(document, {{childList: true, subtree: true}})
+"""
+
+
+def chromium() -> str | None:
+    """Path of an installed Chromium or Chrome, if there is one."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@contextlib.contextmanager
+def server(folder: Path, **settings: dict[str, Any]) -> Iterator[str]:
+    """Serve a copy of the course; yield an address with its token.
+
+    JupyterLab starts in ``folder`` with a notebook below it, as a student starts it, but keeps its
+    files to itself. ``settings`` are of its extensions, by their names without ``@jupyterlab/``.
+    At the end, whatever happened, every process that it started is gone.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JUPYTER", "JPY", "COURSE_LIB", "PYTEST"))
+    }
+    for name in ("JUPYTER_CONFIG", "JUPYTER_DATA", "JUPYTER_RUNTIME", "IPYTHON"):
+        variable = f"{name}_DIR" if name != "IPYTHON" else "IPYTHONDIR"
+        environment[variable] = str(folder / "jupyter" / name.lower())
+    runtime = Path(environment["JUPYTER_RUNTIME_DIR"])
+    for name in ("SETTINGS", "WORKSPACES"):
+        environment[f"JUPYTERLAB_{name}_DIR"] = str(folder / "jupyter" / name.lower())
+    for name, values in (SETTINGS | settings).items():
+        path = folder / "jupyter" / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values), encoding="utf-8")
+    first = min(folder.glob("notebooks/*.ipynb"))
+    command = [sys.executable, "-m", "jupyterlab", *SERVER_OPTIONS, str(first.relative_to(folder))]
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            yield address(process, runtime)
+        finally:
+            stop(process, runtime)
+
+
+def address(process: subprocess.Popen[bytes], runtime: Path, patience: float = 120) -> str:
+    """Wait until the server has written down where it listens."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until and process.poll() is None:
+        for path in runtime.glob("jpserver-*.json"):
+            with contextlib.suppress(json.JSONDecodeError):  # it is being written
+                info = json.loads(path.read_text(encoding="utf-8"))
+                return f"{info['url']}lab?token={info['token']}"
+        time.sleep(0.1)
+    raise RuntimeError(
+        f"JupyterLab did not start:\n{(runtime.parents[1] / 'server.log').read_text()}"
+    )
+
+
+def started_by(runtime: Path) -> list[psutil.Process]:
+    """Processes, dead parents or not, that inherited this folder from the server."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get("JUPYTER_RUNTIME_DIR") == str(runtime):
+                found.append(process)
+    return found
+
+
+def stop(process: subprocess.Popen[bytes], runtime: Path) -> None:
+    """Ask the server to end with its kernels; end by force what has not ended."""
+    process.send_signal(signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    for left in started_by(runtime):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            left.kill()
+    process.wait(20)
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[BrowserContext]:
+    """Start the installed Chromium with an empty profile."""
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        context = chrome.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+        context.set_default_timeout(PATIENCE)
+        context.add_init_script(COUNT_BARS)
+        yield context
+        chrome.close()
+
+
+class Notebook:
+    """A notebook that is open in JupyterLab, and everything that goes wrong on its page.
+
+    Parameters
+    ----------
+    context : BrowserContext
+        The browser.
+    url : str
+        What `server` yielded.
+    path : str
+        The notebook, below the folder that is served.
+    """
+
+    def __init__(self, context: BrowserContext, url: str, path: str) -> None:
+        self.troubles: list[str] = []
+        self.page = context.new_page()
+        self._listen(url)
+        desk = f"/lab/workspaces/{uuid.uuid4()}/tree/"  # else it opens what was open before, too
+        self.page.goto(url.replace("/lab?", f"{desk}{path}?"))
+        self.wait_for_kernel()
+
+    def _listen(self, url: str) -> None:
+        """Note errors in the browser's console, failed requests, and requests to anywhere else."""
+        home = url.partition("/lab?")[0]
+
+        def on_console(message: Any) -> None:
+            if message.type == "error":
+                self.troubles.append(f"console: {message.text}")
+
+        def on_request(request: Any) -> None:
+            if not request.url.startswith((home, "data:", "blob:")):
+                self.troubles.append(f"request to {request.url}")
+
+        self.page.on("console", on_console)
+        self.page.on("pageerror", lambda error: self.troubles.append(f"JavaScript: {error}"))
+        self.page.on("request", on_request)
+
+    def close(self) -> None:
+        """Shut the kernel down and close the page."""
+        self.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.page.close()
+
+    def wait_for_kernel(self) -> None:
+        """Wait until the notebook is on the page and its kernel has nothing to do."""
+        self.page.wait_for_function(IS_READY)
+
+    def menu(self, *names: str) -> None:
+        """Click through the menus."""
+        for name in names:
+            self.page.get_by_role("menuitem", name=name, exact=True).click()
+
+    def run_all(self) -> None:
+        """Clear all outputs, run all cells by the menu, and wait until none is left to run."""
+        self.menu("Edit", "Clear Outputs of All Cells")
+        self.page.wait_for_function(IS_CLEAR)
+        self.menu("Run", "Run All Cells")
+        self.wait_until_run()
+
+    def wait_until_run(self) -> None:
+        """Wait until every cell was run, or one has failed, or JupyterLab asks something."""
+        self.page.wait_for_function(HAS_ENDED, timeout=LESSON_PATIENCE)
+
+    def cells(self) -> list[dict[str, Any]]:
+        """All cells as JupyterLab has them now: type, source, tags, count, outputs."""
+        return self.page.evaluate(CELLS)
+
+    def cell(self, index: int) -> Locator:
+        """One cell on the page, counted from 0."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+    def type(self, index: int, code: str) -> None:
+        """Replace the text of a code cell."""
+        self.cell(index).locator(".cm-content").click()
+        self.page.keyboard.press("ControlOrMeta+A")
+        self.page.keyboard.insert_text(code)
+        assert self.cells()[index]["source"] == code
+
+    def run(self, index: int) -> str:
+        """Run the cell that is being edited; what it printed."""
+        before = max(cell["count"] or 0 for cell in self.cells())
+        self.page.keyboard.press("Shift+Enter")
+        self.page.wait_for_function(CELL_HAS_ENDED, arg=[index, before])
+        return "".join(text_of(output) for output in self.cells()[index]["outputs"])
+
+    def tab_to(self, selector: str, most: int = 10) -> ElementHandle:
+        """Press Tab until this is on the page; then it, as it is now."""
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            if found := self.page.locator(selector).element_handles():
+                return found[0]
+        raise AssertionError(f"{most} times Tab do not lead to {selector}")
+
+    def bars_seen(self) -> int:
+        """How often a progress bar has changed on the page."""
+        return self.page.evaluate("() => window.barsSeen")
+
+    def screenshot(self, path: Path) -> None:
+        """Take a picture of the whole notebook, as far as the browser can."""
+        height = self.page.evaluate(LENGTH)
+        self.page.set_viewport_size({"width": WIDTH, "height": min(height + 200, MOST)})
+        self.page.evaluate(SCROLL_UP)
+        self.page.screenshot(path=path, type="jpeg", quality=70)
+        self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+
+
+def text_of(output: dict[str, Any]) -> str:
+    """Text of an output, as a terminal would show it."""
+    text = output.get("text") or output.get("data", {}).get("text/plain", "")
+    return text if isinstance(text, str) else "".join(text)

@@ -1,0 +1,178 @@
+"""The eyes of the other tests, tested: each fault, planted in a small notebook, is seen."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import faults
+import lab
+import nbformat
+import pytest
+from lab import Notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from playwright.sync_api import BrowserContext
+
+PICTURE = """import base64, io
+from IPython.display import display
+from PIL import Image
+def show(width=200, **metadata):
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, 100), "teal").save(buffer, "PNG")
+    bundle = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": "Teal."}
+    display(bundle, metadata={"image/png": metadata}, raw=True)
+show()"""
+FOREIGN = "http://127.0.0.2:9/"  # an address of this computer that nobody listens to
+
+# Code of a cell, the function that sees what is wrong with it, and words of what it says.
+IN_CELLS = [
+    ("1 / 0", faults.in_outputs, "ZeroDivisionError"),
+    ("import warnings; warnings.warn('old')", faults.in_outputs, "UserWarning: old"),
+    ("display({'image/png': 'bm9uZQ=='}, raw=True)", faults.in_pictures, "cannot be shown"),
+    ("show(3000, unconfined=True)", faults.in_pictures, "larger than its cell"),
+    ("show(5)", faults.in_pictures, "a picture of"),
+    (
+        "from IPython.display import HTML\nHTML('<table>' + '<td>Formica</td>' * 60 + '</table>')",
+        faults.on_page,
+        "table cut off",
+    ),
+    (
+        "for i in range(60): display({'text/plain': str(i)}, raw=True)",
+        faults.on_page,
+        "hidden: Show more outputs",
+    ),
+    ("from IPython.display import Latex\nLatex(r'$\\frac$')", faults.on_page, "formula"),
+    (
+        "display({'application/vnd.jupyter.widget-view+json': {'version_major': 2, "
+        "'version_minor': 0, 'model_id': 'none'}}, raw=True)",
+        faults.all_of,
+        "widget: Error displaying widget",
+    ),
+]
+# Script that the page runs, and words of the trouble it makes.
+IN_PAGE = [
+    ("console.error('no such ant')", "console: no such ant"),
+    ("setTimeout(() => { throw new Error('no such bee') })", "JavaScript: no such bee"),
+    (f"fetch('{FOREIGN}').catch(() => 0)", f"request to {FOREIGN}"),
+    ("fetch('/files/no/such/file').catch(() => 0)", "404"),
+]
+
+
+def write(folder: Path, *sources: str) -> Path:
+    """Write a notebook with a line of text and some cells, not run."""
+    cells = [new_markdown_cell("# Ants"), *(new_code_cell(source) for source in sources)]
+    notebook = new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    path = folder / "notebooks" / "ants.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def notebook(
+    browser: BrowserContext, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Notebook]:
+    """A picture in cell 1, cell 2 to plant faults in, cell 3 after it; open in JupyterLab."""
+    folder = tmp_path_factory.mktemp("ants and bees 蚂蚁")
+    write(folder, PICTURE, "2 + 2", "3 + 3")
+    with lab.server(folder) as url:
+        notebook = Notebook(browser, url, "notebooks/ants.ipynb")
+        notebook.run_all()
+        yield notebook
+        notebook.close()
+
+
+@pytest.fixture
+def clean(notebook: Notebook) -> Iterator[Notebook]:
+    """Before and after each test nothing is wrong."""
+    assert faults.all_of(notebook) == []
+    yield notebook
+    notebook.type(2, "2 + 2")
+    assert notebook.run(2) == "4"
+    notebook.troubles.clear()
+
+
+def assert_seen(look: Callable[[Notebook], list[str]], words: str, notebook: Notebook) -> None:
+    """Wait until the fault is reported; JupyterLab typesets and the browser reports at leisure."""
+    until = time.monotonic() + 60
+    while words not in "\n".join(look(notebook)) and time.monotonic() < until:
+        notebook.page.wait_for_timeout(50)
+    assert words in "\n".join(look(notebook))
+
+
+@pytest.mark.parametrize(("code", "look", "words"), IN_CELLS, ids=[words for *_, words in IN_CELLS])
+def test_a_fault_in_a_cell_is_seen(
+    code: str, look: Callable[[Notebook], list[str]], words: str, clean: Notebook
+) -> None:
+    clean.type(2, code)
+    clean.run(2)
+    assert_seen(look, words, clean)
+    if words.startswith("widget"):
+        assert_seen(look, "console: ", clean)  # what it says there comes late
+
+
+@pytest.mark.parametrize(("script", "words"), IN_PAGE, ids=[words for _, words in IN_PAGE])
+def test_a_fault_in_the_page_is_seen(script: str, words: str, clean: Notebook) -> None:
+    clean.page.evaluate(f"() => {{ {script} }}")
+    assert_seen(faults.in_browser, words, clean)
+    if FOREIGN in words:
+        assert_seen(faults.in_browser, "console: ", clean)  # that nobody answered
+
+
+def test_a_figure_that_vanishes_is_seen(clean: Notebook) -> None:
+    clean.cell(1).locator("img").evaluate("img => img.remove()")
+    assert faults.in_pictures(clean) == ["cell 1: 0 of 1 pictures are on the page"]
+    clean.cell(1).locator(".cm-content").click()
+    clean.run(1)
+
+
+def test_cells_after_a_failed_one_are_not_run(clean: Notebook) -> None:
+    clean.type(2, "1 / 0")
+    clean.run_all()
+    assert faults.in_outputs(clean) == [
+        "cell 2: ZeroDivisionError: division by zero",
+        "cell 3: not run",
+    ]
+    clean.type(2, "2 + 2")
+    clean.run_all()
+
+
+def test_a_kernel_that_dies_is_seen(clean: Notebook) -> None:
+    clean.type(2, "import os; os._exit(1)")
+    clean.menu("Run", "Run All Cells")
+    clean.page.wait_for_selector(".jp-Dialog")
+    assert "dialog" in "\n".join(faults.on_page(clean))
+    clean.page.keyboard.press("Enter")
+    clean.wait_for_kernel()
+    clean.type(2, "2 + 2")
+    clean.run_all()
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["a test fails", "the server dies too"])
+def test_no_process_is_left(crash: bool, tmp_path: Path) -> None:
+    write(tmp_path, "1")
+    runtime = tmp_path / "jupyter" / "jupyter_runtime"
+    with pytest.raises(ZeroDivisionError), lab.server(tmp_path) as url:
+        base, _, token = url.partition("lab?token=")
+        request = urllib.request.Request(
+            f"{base}api/kernels", b"{}", {"Authorization": f"token {token}"}
+        )
+        urllib.request.urlopen(request).close()
+        started = lab.started_by(runtime)
+        assert len(started) >= 2
+        if crash:
+            started[0].kill()
+        raise ZeroDivisionError
+    assert lab.started_by(runtime) == []
+
+
+def test_a_server_that_cannot_start_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "1")
+    monkeypatch.setattr(lab, "SERVER_OPTIONS", ("--no-browser", "--ServerApp.port=nowhere"))
+    with pytest.raises(RuntimeError, match="nowhere"), lab.server(tmp_path):
+        pass

@@ -1,0 +1,230 @@
+"""Every lesson in JupyterLab, as a student meets it: opened, run, looked at, and answered."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import faults
+import lab
+import pytest
+from lab import Notebook, text_of
+from notebook_code import exercises, wrong_answers
+from playwright.sync_api import BrowserContext
+
+from course_lib.paths import notebooks_dir
+from course_lib.runner import Lesson, find_lessons, plan, read_preset
+
+LESSONS = find_lessons(notebooks_dir())
+SMOKE = dict(
+    zip(
+        [lesson.name for lesson in LESSONS],
+        plan(LESSONS, read_preset(notebooks_dir(), "smoke")[0]),
+        strict=True,
+    )
+)
+# These run with the parameters they were saved with, and must say what they said then.
+AS_SAVED = ("00", "07")
+WITH_BARS = ("00", "07")
+MISTAKES = 1  # of each exercise that are typed; tests/checks makes them all
+VERDICT = re.compile(r"(Right|Wrong)\. ")
+HAS_CHANGED = """before => {
+    const img = document.querySelector('.jp-OutputArea-output:has([role=slider]) img');
+    return img !== null && img.complete && img.getAttribute('src') !== before
+}"""
+
+
+@pytest.fixture(scope="module")
+def url(browser: BrowserContext, course: Path) -> Iterator[str]:
+    with lab.server(course) as address:
+        yield address
+
+
+@pytest.fixture(scope="module", params=LESSONS, ids=lambda lesson: lesson.name)
+def lesson(request: pytest.FixtureRequest) -> Lesson:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def opened(lesson: Lesson, url: str, browser: BrowserContext, pictures: Path) -> Iterator[Notebook]:
+    """The lesson as it was saved, opened; its last state is kept as a picture."""
+    notebook = Notebook(browser, url, f"notebooks/{lesson.path.name}")
+    try:
+        yield notebook
+    finally:
+        notebook.screenshot(pictures / f"{lesson.name}.jpg")
+        notebook.close()
+
+
+@pytest.fixture(scope="module")
+def ran(lesson: Lesson, opened: Notebook) -> Notebook:
+    """The lesson after all its cells were run, quickly unless it is one of AS_SAVED."""
+    if lesson.name[:2] not in AS_SAVED:
+        cells = opened.cells()
+        (place,) = [i for i, cell in enumerate(cells) if "parameters" in cell["tags"]]
+        opened.type(place, with_values(cells[place]["source"], SMOKE[lesson.name]))
+    opened.run_all()
+    return opened
+
+
+def with_values(source: str, values: dict[str, Any]) -> str:
+    """Change values in a parameters cell, as a student does."""
+    for name, value in values.items():
+        source = re.sub(rf"^{name} = [^#\n]*", f"{name} = {value!r}  ", source, flags=re.MULTILINE)
+    return re.sub(" +$", "", source, flags=re.MULTILINE)
+
+
+def test_the_saved_lesson_is_shown_whole(opened: Notebook) -> None:
+    assert faults.all_of(opened) == []
+
+
+def test_the_quiz_answers_a_click(opened: Notebook) -> None:
+    folds = opened.page.locator(".jp-MarkdownOutput details").filter(has_text=VERDICT).all()
+    assert len(folds) >= 9
+    for fold in folds:
+        assert not VERDICT.search(fold.inner_text())
+        fold.locator("summary").click()
+        assert VERDICT.search(fold.inner_text())
+        fold.locator("summary").click()
+        assert not VERDICT.search(fold.inner_text())
+
+
+def test_it_runs_without_a_fault(lesson: Lesson, ran: Notebook) -> None:
+    assert faults.all_of(ran) == []
+    if lesson.name[:2] in AS_SAVED:
+        assert said(ran.cells()) == said(saved_cells(lesson))
+
+
+def test_progress_bars_come_and_go(lesson: Lesson, ran: Notebook) -> None:
+    assert ran.bars_seen() > 0 or lesson.name[:2] not in WITH_BARS
+    assert (
+        ran.page.locator(".jp-OutputArea-output").filter(has_text=re.compile(lab.BAR)).count() == 0
+    )
+
+
+def test_a_slider_changes_its_figure(ran: Notebook) -> None:
+    is_there = any("import interact" in cell["source"] for cell in ran.cells())
+    sliders = ran.page.get_by_role("slider").all()
+    assert len(sliders) == is_there
+    for slider in sliders:
+        picture = ran.page.locator(".jp-OutputArea-output:has([role=slider]) img")
+        value, before = slider.get_attribute("aria-valuenow"), picture.get_attribute("src")
+        slider.focus()
+        ran.page.keyboard.press("ArrowRight")
+        ran.page.wait_for_function(HAS_CHANGED, arg=before)
+        assert slider.get_attribute("aria-valuenow") != value
+    assert faults.all_of(ran) == []
+
+
+def test_exercises_answer(lesson: Lesson, ran: Notebook) -> None:
+    number = lesson.name[:2]
+    for name, exercise in exercises(number).items():
+        answer = "".join(text_of(output) for output in ran.cells()[exercise.place]["outputs"])
+        assert answer.startswith("not attempted: ")
+        for code, hint in wrong_answers(number)[name][:MISTAKES]:
+            ran.type(exercise.place, f"{code}\n{exercise.call}")
+            answer = ran.run(exercise.place)
+            assert answer.startswith("wrong: ")
+            assert hint in answer
+        ran.type(exercise.place, f"checks.lesson_{number}.{name}.hint()")
+        assert ran.run(exercise.place).startswith("hint 1 of ")
+        ran.type(exercise.place, f"{exercise.solution}\n{exercise.call}")
+        assert ran.run(exercise.place).startswith("right: ")
+    assert faults.all_of(ran) == []
+
+
+@pytest.fixture(scope="module")
+def by_keys(url: str, course: Path, browser: BrowserContext) -> Iterator[Notebook]:
+    """A copy of the first lesson, cleared and run with other parameters, without a mouse."""
+    lesson = LESSONS[0]
+    shutil.copy(lesson.path, course / "notebooks" / "by_keys.ipynb")
+    notebook = Notebook(browser, url, "notebooks/by_keys.ipynb")
+    try:
+        press, write = notebook.page.keyboard.press, notebook.page.keyboard.insert_text
+        press("ControlOrMeta+Shift+C")
+        write("Clear Outputs of All Cells")
+        press("Enter")
+        notebook.page.wait_for_function(lab.IS_CLEAR)
+        for cell in notebook.cells():
+            if "parameters" in cell["tags"]:
+                press("Enter")
+                press("ControlOrMeta+A")
+                write(with_values(cell["source"], SMOKE[lesson.name]))
+            press("Shift+Enter")
+        notebook.wait_until_run()
+        press("Escape")  # the cell that Shift+Enter adds at the end
+        yield notebook
+    finally:
+        notebook.close()
+
+
+def test_keys_run_a_lesson_and_open_its_quiz(by_keys: Notebook) -> None:
+    assert faults.all_of(by_keys) == []
+    cells = by_keys.cells()
+    quiz = next(i for i, cell in enumerate(cells) if "## Quick quiz" in cell["source"])
+    for _ in cells[quiz + 1 :]:
+        by_keys.page.keyboard.press("ArrowUp")
+    for key in ("Enter", "Space"):
+        fold = by_keys.tab_to("details:has(> summary:focus)")
+        assert not VERDICT.search(fold.inner_text())
+        by_keys.page.keyboard.press(key)
+        assert VERDICT.search(fold.inner_text())
+
+
+def test_a_lesson_is_whole_when_it_is_opened_again(
+    by_keys: Notebook, url: str, browser: BrowserContext
+) -> None:
+    by_keys.page.keyboard.press("ControlOrMeta+S")
+    by_keys.page.wait_for_function(lab.IS_SAVED)
+    again = Notebook(browser, url, "notebooks/by_keys.ipynb")
+    try:
+        assert [cell["count"] for cell in again.cells()] == [c["count"] for c in by_keys.cells()]
+        assert faults.all_of(again) == []
+    finally:
+        again.close()
+
+
+def saved_cells(lesson: Lesson) -> list[dict[str, Any]]:
+    """Cells of the file, in the form of `Notebook.cells`."""
+    cells = json.loads(lesson.path.read_text(encoding="utf-8"))["cells"]
+    return [
+        {
+            "type": cell["cell_type"],
+            "source": "".join(cell["source"]),
+            "tags": cell["metadata"].get("tags", []),
+            "outputs": cell.get("outputs", []),
+        }
+        for cell in cells
+    ]
+
+
+def said(cells: list[dict[str, Any]]) -> list[tuple[str, dict[str, str], list[dict[str, Any]]]]:
+    """First line of each cell whose outputs are compared, what it printed, what it showed.
+
+    Figures count by their descriptions. What bars leave behind is empty and does not count. The
+    cell with a slider is left out: it is a fixed figure in the file.
+    """
+    compared = []
+    for cell in cells:
+        if "nbval-ignore-output" in cell["tags"] or "import interact" in cell["source"]:
+            continue
+        printed: dict[str, str] = {}
+        shown = []
+        for output in cell["outputs"]:
+            if output["output_type"] == "stream":
+                printed[output["name"]] = printed.get(output["name"], "") + text_of(output)
+            elif any(output["data"].values()):
+                shown.append(
+                    {
+                        kind: "".join(data) if isinstance(data, list) else data
+                        for kind, data in output["data"].items()
+                        if not kind.startswith("image/")
+                    }
+                )
+        if cell["type"] == "code":
+            compared.append((cell["source"].partition("\n")[0], printed, shown))
+    return compared
