@@ -70,6 +70,18 @@ def test_each_photo_is_seen_once_before_any_is_seen_twice(lesson: SimpleNamespac
     assert sorted(seen[:40]) == sorted(seen[40:]) == sorted(x[:, 0].tolist())
 
 
+def test_fewer_photos_than_a_batch_fill_it_all_the_same(lesson: SimpleNamespace) -> None:
+    sizes: list[int] = []
+
+    class Witness(nn.Linear):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            sizes.append(len(inputs))
+            return super().forward(inputs)
+
+    lesson.train(Witness(1, 2), torch.ones(3, 1), torch.tensor([0, 1, 1]), 0.001, 4, seed=0)
+    assert sizes == [lesson.batch_size] * 4
+
+
 def test_a_draw_is_balanced_mirrored_and_apart_from_validation(lesson: SimpleNamespace) -> None:
     chosen, val = lesson.draw(seed=3, n=4)
     photos, mirrored = chosen[:8], chosen[8:]
@@ -87,6 +99,10 @@ def test_memory_of_a_step_by_hand(lesson: SimpleNamespace) -> None:
     # 22 weights three times over; set aside: inputs, log-softmax, labels, and a scalar's worth.
     found = lesson.training_memory(network, inputs, targets)
     assert 3 * 88 + 280 + 56 + 56 <= found <= 3 * 88 + 280 + 56 + 56 + 16
+    # A second layer puts its own weights aside too: they are there already, and count once.
+    below = nn.Sequential(nn.Linear(10, 100, bias=False), nn.Linear(100, 2, bias=False))
+    more = lesson.training_memory(below, inputs, targets)
+    assert 3 * 4800 + 280 + 2800 + 112 <= more <= 3 * 4800 + 280 + 2800 + 112 + 16
     frozen = network.requires_grad_(False)
     assert lesson.training_memory(frozen, inputs, targets) == 88
 
@@ -153,6 +169,8 @@ def test_calibration_error_by_hand(lesson: SimpleNamespace) -> None:
         lesson.reliability(given), [[2, 0.75, 0.5], [2, 0.95, 1.0]], atol=1e-6
     )
     assert lesson.ece(given) == pytest.approx((2 * 0.25 + 2 * 0.05) / 4)
+    together = predictions([1.0, 0.94], [True, True])  # the last bin is closed above
+    np.testing.assert_allclose(lesson.reliability(together), [[2, 0.97, 1.0]], atol=1e-6)
     sure = predictions([1.0, 1.0], [True, False])
     assert lesson.ece(sure) == pytest.approx(0.5)
 
