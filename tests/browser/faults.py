@@ -16,7 +16,6 @@ PICTURES = f"""async () => {{ {NOTEBOOK}
             o => o.data && ('image/png' in o.data || 'image/jpeg' in o.data)).length;
         const images = () => [...widget.node.querySelectorAll('img')];
         if (given + images().length === 0) continue;
-        widget.node.scrollIntoView({{block: 'center'}});
         const look = () => {{
             const cell = widget.node.getBoundingClientRect();
             return images().map(img => {{
@@ -31,8 +30,9 @@ PICTURES = f"""async () => {{ {NOTEBOOK}
         }};
         const settled = seen => seen.length >= given
             && seen.every(img => img.loaded && img.inside && Math.min(...img.size) > 20);
-        let seen = look();
-        for (let i = 0; i < {FRAMES} && !settled(seen); i++) {{
+        let seen = [];  // cells above that are filled meanwhile push this one out of sight again
+        for (let i = 0; i < 2 || i < {FRAMES} && !settled(seen); i++) {{
+            widget.node.scrollIntoView({{block: 'center'}});
             await frame();
             seen = look();
         }}
