@@ -514,7 +514,9 @@ def test_a_damaged_summary_is_named(course: Path, capsys, text: str) -> None:
 def command_line(notebooks: Path, *given: str) -> list[str]:
     """Command that runs the tiny lessons in a process of its own."""
     code = (
-        "import sys; from pathlib import Path; from course_lib import __main__ as cli, paths\n"
+        "import signal, sys; from pathlib import Path\n"
+        "from course_lib import __main__ as cli, paths\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # background jobs ignore it
         f"paths.notebooks_dir = lambda: Path({str(notebooks)!r})\n"
         f"paths.course_root = lambda: Path({str(notebooks.parent)!r})\n"
         f"sys.exit(cli.main({list(given)!r}))"
@@ -542,13 +544,16 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on(
     slow += "while pathlib.Path('broken').exists(): time.sleep(0.05)\n"
     write_lesson(notebooks, "02_second", MARK.format("2"), slow)
     with subprocess.Popen(command_line(notebooks, "run"), stderr=subprocess.PIPE) as process:
-        wait_for(begun.exists)
-        kernels = psutil.Process(process.pid).children(recursive=True)
-        twice = subprocess.run(
-            command_line(notebooks, "run", "--resume"), capture_output=True, encoding="utf-8"
-        )
-        process.send_signal(kind)
-        said = process.communicate(timeout=60)[1].decode()
+        try:
+            wait_for(begun.exists)
+            kernels = psutil.Process(process.pid).children(recursive=True)
+            twice = subprocess.run(
+                command_line(notebooks, "run", "--resume"), capture_output=True, encoding="utf-8"
+            )
+            process.send_signal(kind)
+            said = process.communicate(timeout=60)[1].decode()
+        finally:
+            process.kill()
     assert twice.returncode == 2 and "is still going on: wait for it" in twice.stderr
     assert kernels and not psutil.wait_procs(kernels, timeout=30)[1], "a kernel was left running"
     if kind == signal.SIGINT:
