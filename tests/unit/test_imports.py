@@ -63,3 +63,14 @@ except SystemExit:
 print("torch" in sys.modules)
 """
     assert run(code).endswith("False\n")
+
+
+def test_what_does_not_compute_does_not_load_torch() -> None:
+    code = """
+import sys
+import course_lib
+from course_lib import checks, datasets, download, environment, pages, paths, progress, report
+from course_lib import require, runner
+print([name for name in ("torch", "matplotlib", "pandas", "sklearn") if name in sys.modules])
+"""
+    assert run(code) == "[]\n"
