@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import save_photo
 from PIL import Image, ImageEnhance, ImageOps
+from random_photos import save_photo
 
 from course_lib import __main__, audit, datasets, loaders, training
 

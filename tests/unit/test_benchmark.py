@@ -15,7 +15,7 @@ import pytest
 import torch
 from benchmarks import article, growth, ours, peers, results, speed, tasks, unit
 from benchmarks.tasks import Outcome, Task
-from conftest import save_photo
+from random_photos import save_photo
 from torch import nn, optim
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import save_photo
+from random_photos import save_photo
 from safetensors.torch import load_file, save_file
 
 from course_lib import __main__, export, loaders, models, training

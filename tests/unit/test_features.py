@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import save_photo
 from PIL import Image
+from random_photos import save_photo
 from torch.utils.data import DataLoader
 
 from course_lib import features, loaders, models, styles, training

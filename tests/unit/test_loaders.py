@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import save_photo
 from PIL import Image
+from random_photos import save_photo
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
