@@ -395,7 +395,8 @@ def _keep_freed_memory() -> None:
     """Let this process reuse large blocks of memory from batch to batch.
 
     glibc hands blocks of 32 MB and more back to Linux when they are freed, and Linux clears every
-    page of the next one; large activations lose a tenth of the time of a step to that. `mallopt
+    page of the next one; large activations lose a tenth of the time of a training step to that,
+    and up to half of the time of a forward pass. `mallopt
     <https://man7.org/linux/man-pages/man3/mallopt.3.html>`_ tells it to keep them.
     """
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
@@ -528,6 +529,8 @@ def predict(
     """
     device = pick_device(device)
     dtype = pick_precision(precision, device, model)
+    if device.type == "cpu":
+        _keep_freed_memory()
     model = distributed.unwrap(model)  # processes with fewer images must not wait for the others
     was_training = model.training
     model.to(device, memory_format=torch.channels_last).eval()
