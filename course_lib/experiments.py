@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 from IPython.display import Markdown
+from threadpoolctl import threadpool_limits
 
 from course_lib import progress, report, require
 
@@ -34,6 +35,12 @@ def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence
     ------
     ValueError
         If there is no seed, a setting without a value, or no score.
+
+    Notes
+    -----
+    NumPy's and SciPy's linear algebra runs on one thread meanwhile. More are no faster on matrices
+    this small, and ten times slower as soon as something else wants a core, since each waits for
+    the others in a busy loop.
     """
     require.whole("seeds", seeds, 1)
     if empty := [name for name, values in grid.items() if not len(values)]:
@@ -42,9 +49,10 @@ def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence
         dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
     ]
     rows = []
-    for setting, seed in progress.bar(list(itertools.product(settings, range(seeds))), "trials"):
-        scores = run(seed=seed, **setting)
-        rows += [{**setting, "seed": seed, "method": m, "score": s} for m, s in scores.items()]
+    with threadpool_limits(1, "blas"):
+        for setting, seed in progress.bar([*itertools.product(settings, range(seeds))], "trials"):
+            scores = run(seed=seed, **setting)
+            rows += [{**setting, "seed": seed, "method": m, "score": s} for m, s in scores.items()]
     if not rows:
         raise ValueError("the experiment returned no score: return {'name of method': score}.")
     return pd.DataFrame(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from course_lib import experiments, plots
 from course_lib.features import Domain
@@ -34,6 +35,17 @@ def test_every_combination_of_settings_is_run() -> None:
     ours = two[two["method"] == "ours"]
     assert ours[["labels", "noise"]].values.tolist() == [[1, 0], [1, 0.5], [2, 0], [2, 0.5]]
     assert len(experiments.trials(lambda seed: {"a": 1.0}, 4)) == 4
+
+
+def test_linear_algebra_has_one_thread_during_trials_and_its_own_number_afterwards() -> None:
+    def threads() -> set[int]:
+        return {
+            library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"
+        }
+
+    with threadpool_limits(2, "blas"):
+        seen = experiments.trials(lambda seed: {"threads": max(threads())}, 1)["score"].tolist()
+        assert (seen, threads()) == ([1], {2})
 
 
 @pytest.mark.parametrize(
