@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -96,7 +95,8 @@ def server(folder: Path, **settings: dict[str, Any]) -> Iterator[str]:
 
     JupyterLab starts in ``folder`` with a notebook below it, as a student starts it, but keeps its
     files to itself. ``settings`` are of its extensions, by their names without ``@jupyterlab/``.
-    At the end, whatever happened, every process that it started is gone.
+    At the end, whatever happened, every process that it started is gone; also if these tests are
+    killed.
     """
     environment = {
         name: value
@@ -114,10 +114,17 @@ def server(folder: Path, **settings: dict[str, Any]) -> Iterator[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values), encoding="utf-8")
     first = min(folder.glob("notebooks/*.ipynb"))
-    command = [sys.executable, "-m", "jupyterlab", *SERVER_OPTIONS, str(first.relative_to(folder))]
+    command = [sys.executable, str(Path(__file__).with_name("until_eof.py"))]
+    command += [sys.executable, "-m", "jupyterlab", *SERVER_OPTIONS, str(first.relative_to(folder))]
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             yield address(process, runtime)
@@ -151,7 +158,7 @@ def started_by(runtime: Path) -> list[psutil.Process]:
 
 def stop(process: subprocess.Popen[bytes], runtime: Path) -> None:
     """Ask the server to end with its kernels; end by force what has not ended."""
-    process.send_signal(signal.SIGTERM)
+    process.stdin.close()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(20)
     for left in started_by(runtime):

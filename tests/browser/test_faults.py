@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 import faults
 import lab
 import nbformat
+import psutil
 import pytest
 from lab import Notebook
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -151,22 +154,47 @@ def test_a_kernel_that_dies_is_seen(clean: Notebook) -> None:
     clean.run_all()
 
 
+def start_kernel(url: str) -> None:
+    """Start a kernel, as an open notebook does."""
+    base, _, token = url.partition("lab?token=")
+    headers = {"Authorization": f"token {token}"}
+    urllib.request.urlopen(urllib.request.Request(f"{base}api/kernels", b"{}", headers)).close()
+
+
 @pytest.mark.parametrize("crash", [False, True], ids=["a test fails", "the server dies too"])
 def test_no_process_is_left(crash: bool, tmp_path: Path) -> None:
     write(tmp_path, "1")
     runtime = tmp_path / "jupyter" / "jupyter_runtime"
     with pytest.raises(ZeroDivisionError), lab.server(tmp_path) as url:
-        base, _, token = url.partition("lab?token=")
-        request = urllib.request.Request(
-            f"{base}api/kernels", b"{}", {"Authorization": f"token {token}"}
-        )
-        urllib.request.urlopen(request).close()
+        start_kernel(url)
         started = lab.started_by(runtime)
-        assert len(started) >= 2
+        assert len(started) >= 3
         if crash:
-            started[0].kill()
+            for process in started:
+                if "ipykernel_launcher" not in process.cmdline():
+                    process.kill()
         raise ZeroDivisionError
     assert lab.started_by(runtime) == []
+
+
+def test_no_process_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
+    write(tmp_path, "1")
+    runtime = tmp_path / "jupyter" / "jupyter_runtime"
+    program = (
+        "import pathlib, time, lab, test_faults\n"
+        f"with lab.server(pathlib.Path({str(tmp_path)!r})) as url:\n"
+        "    test_faults.start_kernel(url)\n"
+        "    print('started', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=Path(__file__).parent, stdout=subprocess.PIPE) as tests:
+        assert tests.stdout.readline() == b"started\n"
+        started = lab.started_by(runtime)
+        assert len(started) >= 3
+        tests.kill()
+    _, alive = psutil.wait_procs(started, timeout=60)
+    assert alive == []
 
 
 def test_a_server_that_cannot_start_says_why(
