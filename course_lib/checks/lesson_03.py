@@ -26,7 +26,7 @@ def onto_the_source(answer: Any) -> None:
     step = source.mean(axis=0) - pool.mean(axis=0)
     found = np.asarray(call(answer, test.copy(), source.copy(), pool.copy()), dtype=float)
     if found.shape == source.shape:
-        raise Wrong("these are as many as the source has. It is the test images that move.")
+        raise Wrong("you return as many images as the source has. It is the test images that move.")
     if found.shape != test.shape:
         raise Wrong(f"expected the test images, moved: shape {test.shape}, not {found.shape}.")
     if np.allclose(found, test - test.mean(axis=0) + source.mean(axis=0)):

@@ -25,8 +25,8 @@ def with_erasing(answer: Any) -> None:
     draws = [call(transform, picture) for _ in range(20)]
     if not all(isinstance(draw, Image.Image) for draw in draws):
         raise Wrong(
-            f"it returns a {type(draws[0]).__name__}, but Figure 2 shows pictures: end with "
-            "`v2.ToPILImage()`."
+            f"your transform gives a picture back as {type(draws[0]).__name__}, but Figure 2 "
+            "shows pictures: end with `v2.ToPILImage()`."
         )
     changed = [np.any(np.asarray(draw) != np.asarray(picture)) for draw in draws]
     if not any(changed):
