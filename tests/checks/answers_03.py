@@ -8,7 +8,7 @@ WRONG = {
     "onto_the_source": [
         (ONTO + "test - test.mean(axis=0) + source.mean(axis=0)", "They must not help"),
         (ONTO + "test - source.mean(axis=0) + pool.mean(axis=0)", "even further"),
-        (ONTO + "source - source.mean(axis=0) + pool.mean(axis=0)", "as many as the source"),
+        (ONTO + "source - source.mean(axis=0) + pool.mean(axis=0)", "as many images as the source"),
         (ONTO + "test + source.mean() - pool.mean()", "of each"),
         (ONTO + "test - pool.mean(axis=0)", "every test image should move"),
     ],

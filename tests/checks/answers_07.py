@@ -5,7 +5,7 @@ ERASE = "def with_erasing(): return v2.Compose([{}])"
 WRONG = {
     "with_erasing": [
         (ERASE.format("v2.ToImage(), v2.RandomErasing(), v2.ToPILImage()"), "0.5 by default"),
-        (ERASE.format("v2.ToImage(), v2.RandomErasing(p=1.0)"), "returns a Image"),
+        (ERASE.format("v2.ToImage(), v2.RandomErasing(p=1.0)"), "gives a picture back as Image"),
         (ERASE.format("v2.ToImage(), v2.RandomErasing(p=0), v2.ToPILImage()"), "nothing is erased"),
         (
             ERASE.format("v2.ToImage(), v2.RandomInvert(1), v2.RandomErasing(1), v2.ToPILImage()"),
