@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import statistics
+import symtable
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,21 @@ def parameters_are_used(notebook: NotebookNode, path: Path) -> list[str]:
     faults = [f"{name} is never used" for name in sorted(given - read)]
     anew = {(w, n.id) for w, n in later if isinstance(n.ctx, ast.Store) and n.id in given}
     return faults + [f"{where} sets {name} anew" for where, name in sorted(anew)]
+
+
+@rule
+def functions_keep_their_names(notebook: NotebookNode, path: Path) -> list[str]:
+    """No cell gives the name of an earlier cell's function to something else: readers call it."""
+    defined, faults = {}, []
+    for where, cell in code_cells(notebook):
+        source = TransformerManager().transform_cell(cell.source)
+        for symbol in symtable.symtable(source, where, "exec").get_symbols():
+            if symbol.is_namespace():
+                defined[symbol.get_name()] = where
+            elif symbol.is_assigned() and symbol.get_name() in defined:
+                name = symbol.get_name()
+                faults.append(f"{where} overwrites {name}, which {defined[name]} defines")
+    return faults
 
 
 @rule

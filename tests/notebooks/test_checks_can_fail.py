@@ -172,6 +172,13 @@ BROKEN: list[tuple[str, Callable[[NotebookNode], object]]] = [
     ("parameters_are_used", set_source(1, 'ants = 3\nplace = "leaf"\nbees = 1')),
     ("parameters_are_used", set_source(2, "# place\nprint(ants, 'place')")),
     ("parameters_are_used", set_source(2, "ants = 4\nprint(ants, place)")),
+    (
+        "functions_keep_their_names",
+        lambda nb: [
+            set_source(2, "def legs(ants):\n    return 6 * ants")(nb),
+            set_source(3, "for legs in range(6):\n    print(legs)")(nb),
+        ],
+    ),
     ("figures_have_alt_text", alt_text("")),
     ("figures_have_alt_text", alt_text("Ants.")),
     ("figures_have_alt_text", alt_text("<Figure size 640x480 with 1 Axes>")),
