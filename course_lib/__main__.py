@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def positive(text: str) -> int:
-    """Read a whole number of seconds above zero."""
+    """Read a whole number above zero."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
@@ -73,6 +73,12 @@ def build_parser() -> Parser:
         type=positive,
         metavar="SECONDS",
         help="a cell that takes longer fails (default: what the preset says, else 1800)",
+    )
+    command.add_argument(
+        "--jobs",
+        type=positive,
+        metavar="N",
+        help="lessons that run at a time (default: 2); give 1 to measure how long each takes",
     )
     command.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where to put the run (default: runs/)"
@@ -210,18 +216,19 @@ def run(options: argparse.Namespace) -> int:
         "overrides": [(name, value) for name, value in options.parameters],
         "only": _wanted(options),
     }
-    where, timeout = (paths.notebooks_dir(), output), options.cell_timeout
+    where = (paths.notebooks_dir(), output)
+    how = {"cell_timeout": options.cell_timeout, "jobs": options.jobs}
     try:
         if options.resume is None:
             asked["preset"] = options.preset or "default"
-            folder, results = runner.run(*where, cell_timeout=timeout, **asked)
+            folder, results = runner.run(*where, **how, **asked)
         elif any(asked.values()):
             raise runner.RunnerError(
                 "--resume goes on with what was asked for then: give no --only, --preset or -p"
             )
         else:
             named = Path(options.resume) if options.resume else None
-            folder, results = runner.resume(*where, named, timeout)
+            folder, results = runner.resume(*where, named, **how)
     except KeyboardInterrupt:
         print("course_lib: interrupted; 'run --resume' goes on from here", file=sys.stderr)
         return 130

@@ -13,6 +13,7 @@ import difflib
 import errno
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
@@ -20,7 +21,8 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -253,15 +255,31 @@ HOMES = ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over the quota, read-only
 
 
+def cores() -> int:
+    """Number of processor cores that this process may use."""
+    import joblib
+
+    return joblib.cpu_count()
+
+
 @contextlib.contextmanager
-def kernel_environment() -> Iterator[None]:
-    """Set what kernels inherit: no bars, this course, and the Python that runs this."""
+def kernel_environment(jobs: int = 1) -> Iterator[None]:
+    """Set what kernels inherit: no bars, this course, and the Python that runs this.
+
+    Parameters
+    ----------
+    jobs : int
+        How many kernels work at a time. Where that is more than one, each is given its share of
+        the cores, unless ``OMP_NUM_THREADS`` says otherwise.
+    """
     before = dict(os.environ)
     course, jupyter = Path(__file__).resolve().parents[1], Path(sys.prefix, "share", "jupyter")
     for name, first in (("PYTHONPATH", course), ("JUPYTER_PATH", jupyter)):
         os.environ[name] = os.pathsep.join(filter(None, [str(first), before.get(name)]))
     os.environ["COURSE_LIB_PROGRESS"] = "0"
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's advice, in each kernel
+    if jobs > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // jobs)))
     homeless = None
     if not _home_can_be_written():
         homeless = tempfile.mkdtemp(prefix="course_lib-")
@@ -284,6 +302,8 @@ def _home_can_be_written() -> bool:
 
 def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_timeout: int) -> Result:
     """Run a copy of one lesson in a folder, and make its page, whatever happens in it.
+
+    To be called in a :func:`kernel_environment`.
 
     Parameters
     ----------
@@ -313,19 +333,18 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
     bar = {"desc": lesson.name, "leave": False} if progress.is_watched() else False
     started = time.perf_counter()
     try:
-        with kernel_environment():
-            papermill.execute_notebook(
-                nbformat.read(lesson.path, as_version=4),
-                str(copy).replace("{", "{{").replace("}", "}}"),  # papermill formats the path
-                parameters=values,
-                kernel_name="python3",
-                language="python",
-                progress_bar=bar,
-                cwd=lesson.path.parent,
-                execution_timeout=cell_timeout,
-                config=private,
-                extra_arguments=["--IPKernelApp.log_level=50"],  # else it logs being shut down
-            )
+        papermill.execute_notebook(
+            nbformat.read(lesson.path, as_version=4),
+            str(copy).replace("{", "{{").replace("}", "}}"),  # papermill formats the path
+            parameters=values,
+            kernel_name="python3",
+            language="python",
+            progress_bar=bar,
+            cwd=lesson.path.parent,
+            execution_timeout=cell_timeout,
+            config=private,
+            extra_arguments=["--IPKernelApp.log_level=50"],  # else it logs being shut down
+        )
     except papermill.PapermillExecutionError as error:
         result.error = f"{error.ename}: {error.evalue}".strip()
     except Exception as error:
@@ -380,8 +399,12 @@ def run(
     overrides: Sequence[tuple[str, str]] = (),
     only: Sequence[str] = (),
     cell_timeout: int | None = None,
+    jobs: int | None = None,
 ) -> tuple[Path, list[Result]]:
-    """Run lessons one after the other.
+    """Run lessons in their order, two at a time where there are cores for it.
+
+    Two lessons on one core each end sooner than one after the other on both cores: much of a
+    lesson is work for one core only, such as imports and figures.
 
     Parameters
     ----------
@@ -397,6 +420,8 @@ def run(
         Numbers or names of the lessons to run; all when empty.
     cell_timeout : int, optional
         Seconds that a cell may take. None: what the preset says, else `CELL_TIMEOUT`.
+    jobs : int, optional
+        Number of lessons that run at a time. None: two, or one where there is only one core.
 
     Returns
     -------
@@ -411,11 +436,15 @@ def run(
     """
     request = {"preset": preset, "overrides": list(overrides), "only": list(only)}
     work = _prepare(notebooks, request)
-    return _run_in(_new_folder(output.resolve()), work, request, cell_timeout, [])
+    return _run_in(_new_folder(output.resolve()), work, request, cell_timeout, jobs, [])
 
 
 def resume(
-    notebooks: Path, output: Path, folder: Path | None = None, cell_timeout: int | None = None
+    notebooks: Path,
+    output: Path,
+    folder: Path | None = None,
+    cell_timeout: int | None = None,
+    jobs: int | None = None,
 ) -> tuple[Path, list[Result]]:
     """Go on with a run that was interrupted or in which lessons failed.
 
@@ -430,7 +459,7 @@ def resume(
         Folder of the runs.
     folder : Path, optional
         Folder of the run to go on with; the newest in ``output`` by default.
-    cell_timeout : int, optional
+    cell_timeout, jobs : int, optional
         See :func:`run`.
 
     Returns
@@ -459,7 +488,7 @@ def resume(
         raise RunnerError(
             f"{folder / SUMMARY} is damaged, or of an older course: {error}. Start a new run"
         ) from None
-    return _run_in(folder, _prepare(notebooks, request), request, cell_timeout, before)
+    return _run_in(folder, _prepare(notebooks, request), request, cell_timeout, jobs, before)
 
 
 def _prepare(
@@ -477,10 +506,12 @@ def _run_in(
     work: tuple[list[tuple[Lesson, dict[str, Value]]], int],
     request: Mapping[str, Any],
     cell_timeout: int | None,
+    jobs: int | None,
     before: Sequence[Result],
 ) -> tuple[Path, list[Result]]:
     """Run in a folder what has not succeeded there before; after each lesson, say how far it is."""
     lessons, allowed = work
+    jobs = jobs or min(2, cores())
     done = {result.lesson: result for result in before}
 
     def note() -> list[Result]:
@@ -491,18 +522,60 @@ def _run_in(
         return results
 
     try:
-        with _alone_in(folder):
+        with _alone_in(folder), kernel_environment(jobs):
             results = note()  # an interrupted run can be found from its first moment on
-            for lesson, values in progress.bar(lessons, "lessons"):
-                if not _still_holds(done.get(lesson.name), lesson, values, folder):
-                    done[lesson.name] = run_lesson(lesson, values, folder, cell_timeout or allowed)
-                    results = note()
+            calls = [
+                (lesson, values, folder, cell_timeout or allowed)
+                for lesson, values in lessons
+                if not _still_holds(done.get(lesson.name), lesson, values, folder)
+            ]
+            ended = _as_they_end(run_lesson, calls, jobs)
+            for result in progress.bar(ended, "lessons", total=len(calls)):
+                done[result.lesson] = result
+                results = note()
     except OSError as error:
         raise RunnerError(
             f"{error.filename or folder} cannot be written: {error.strerror or error}. Lessons "
             f"that have been run are kept in {folder}. Mend that, then go on with 'run --resume'"
         ) from None
     return folder, results
+
+
+def _as_they_end(
+    function: Callable[..., Result], calls: Sequence[tuple], jobs: int
+) -> Iterator[Result]:
+    """Make some calls at a time, in their order, and yield what they return as they end.
+
+    Whatever stops this early, such as Ctrl-C or a full disk, stops the kernels that still work.
+    """
+    import psutil
+
+    before = psutil.Process().children()
+    with ThreadPoolExecutor(jobs) as pool:
+        begun = [pool.submit(_in_its_thread, function, *call) for call in calls]
+        try:
+            for call in as_completed(begun):
+                yield call.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            logging.disable()  # that kernels die is no news now
+            while not all(call.done() for call in begun):
+                for process in psutil.Process().children():
+                    if process not in before:
+                        process.kill()
+                time.sleep(0.05)
+            logging.disable(logging.NOTSET)
+            raise
+
+
+def _in_its_thread(function: Callable[..., Result], *given: Any) -> Result:
+    """Call a function and close the event loop that Jupyter has made for this thread."""
+    from jupyter_core.utils import ensure_event_loop
+
+    try:
+        return function(*given)
+    finally:
+        ensure_event_loop().close()
 
 
 def _still_holds(
@@ -582,7 +655,7 @@ def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
     """
     import nbformat
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, kernel_environment():
         result = run_lesson(lesson, {}, Path(folder), cell_timeout)
         if not result.error:
             executed = nbformat.read(Path(folder, lesson.path.name), as_version=4)

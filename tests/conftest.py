@@ -1,16 +1,39 @@
-"""Small made-up data sets that the unit tests share."""
+"""How the tests share the cores, and small made-up data sets that the unit tests share."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from random_photos import save_photo
 
+from course_lib.runner import cores
+
+ONE_BY_ONE = ("test_saved_outputs.py", "test_lessons.py")  # every test is of one lesson
+
 # The same examples in every run and on every computer, and no clock.
 settings.register_profile("course", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("course")
+
+# Two workers, each with its share of the cores. What a test starts inherits the share.
+WORKERS = min(2, cores())
+if "PYTEST_XDIST_WORKER" in os.environ:
+    workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // workers)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return WORKERS
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one worker, since they share fixtures; not those of two lessons."""
+    for item in items:
+        lesson = item.callspec.id if item.path.name in ONE_BY_ONE and hasattr(item, "callspec") else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.path}{lesson}"))
 
 
 @pytest.fixture

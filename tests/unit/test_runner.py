@@ -455,7 +455,7 @@ def lessons_of(course: Path) -> list[tuple[str, str]]:
 
 
 def test_resume_runs_what_failed_and_nothing_else(counted: Path, capsys) -> None:
-    assert cli.main(["run", "-p", "epochs", "7"]) == 1
+    assert cli.main(["run", "-p", "epochs", "7", "--jobs", "1"]) == 1
     assert ran(counted) == "123"
     assert lessons_of(counted) == [("01", "ok"), ("02", "failed"), ("03", "ok")]
     (counted / "notebooks" / "broken").unlink()
@@ -475,11 +475,11 @@ def test_resume_runs_again_what_has_changed(counted: Path) -> None:
     (folder,) = (counted / "runs").iterdir()
     write_lesson(counted / "notebooks", "01_first", MARK.format("one"))
     (folder / "02_second.html").unlink()
-    assert cli.main(["run", "--resume", str(folder)]) == 0
+    assert cli.main(["run", "--jobs", "1", "--resume", str(folder)]) == 0
     assert ran(counted) == "one2"
     presets = counted / "notebooks" / "presets.toml"
     presets.write_text(PRESETS.replace("[default]", "[default.'03']\nepochs = 4"), "utf-8")
-    assert cli.main(["run", "--resume", str(folder)]) == 0
+    assert cli.main(["run", "--jobs", "1", "--resume", str(folder)]) == 0
     assert ran(counted) == "3"
 
 
@@ -543,7 +543,8 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on(
     slow = "import time, pathlib\npathlib.Path('begun').touch()\n"
     slow += "while pathlib.Path('broken').exists(): time.sleep(0.05)\n"
     write_lesson(notebooks, "02_second", MARK.format("2"), slow)
-    with subprocess.Popen(command_line(notebooks, "run"), stderr=subprocess.PIPE) as process:
+    command = command_line(notebooks, "run", "--jobs", "1")
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
             wait_for(begun.exists)
             kernels = psutil.Process(process.pid).children(recursive=True)
@@ -562,12 +563,55 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on(
     assert ran(counted) == "12"
     (notebooks / "broken").unlink()
     done = subprocess.run(
-        command_line(notebooks, "run", "--resume"), capture_output=True, encoding="utf-8"
+        command_line(notebooks, "run", "--resume", "--jobs", "1"),
+        capture_output=True,
+        encoding="utf-8",
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert ran(counted) == "23"
     assert lessons_of(counted) == [("01", "ok"), ("02", "ok"), ("03", "ok")]
     assert [result in done.stdout for result in ("01_first", "02_second", "03_third")] == [True] * 3
+
+
+def test_lessons_run_two_at_a_time(counted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "cores", lambda: 6)
+    meet = """
+import os, pathlib, time
+pathlib.Path({own!r}).touch()
+end = time.monotonic() + 60
+while not pathlib.Path({other!r}).exists():
+    assert time.monotonic() < end, "the other never came"
+    time.sleep(0.02)
+assert os.environ["OMP_NUM_THREADS"] == "3"
+"""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    write_lesson(counted / "notebooks", "01_first", meet.format(own="one", other="two"))
+    write_lesson(counted / "notebooks", "02_second", meet.format(own="two", other="one"))
+    assert cli.main(["run"]) == 0
+    assert lessons_of(counted) == [("01", "ok"), ("02", "ok"), ("03", "ok")]
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
+def test_an_interrupt_ends_all_lessons_that_run(counted: Path) -> None:
+    import psutil
+
+    notebooks = counted / "notebooks"
+    slow = "import pathlib, time\npathlib.Path('begun{}').touch()\ntime.sleep(600)"
+    for name in ("02_second", "03_third"):
+        write_lesson(notebooks, name, slow.format(name[:2]))
+    command = command_line(notebooks, "run", "--jobs", "2")
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        try:
+            wait_for(lambda: len(list(notebooks.glob("begun*"))) == 2)
+            kernels = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=60)[1].decode()
+        finally:
+            process.kill()
+    assert (process.returncode, said[:25]) == (130, "course_lib: interrupted; ")
+    assert len(kernels) == 2 and not psutil.wait_procs(kernels, timeout=30)[1]
+    assert lessons_of(counted) == [("01", "ok")]
 
 
 def test_a_full_disk_ends_the_run_and_keeps_what_has_been_run(
@@ -582,7 +626,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_has_been_run(
         return write_text(path, text, **options)
 
     monkeypatch.setattr(Path, "write_text", full)
-    assert cli.main(["run"]) == 2
+    assert cli.main(["run", "--jobs", "1"]) == 2
     err = capsys.readouterr().err
     assert "cannot be written: No space left on device. Lessons that have been run are kept" in err
     assert "then go on with 'run --resume'" in err
