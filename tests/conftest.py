@@ -29,10 +29,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return WORKERS
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one worker, since they share fixtures; not those of two lessons."""
+    """Keep the tests of a file in one worker, since they share fixtures; or those of a lesson."""
     for item in items:
-        lesson = item.callspec.id if item.path.name in ONE_BY_ONE and hasattr(item, "callspec") else ""
+        apart = item.path.name in ONE_BY_ONE and hasattr(item, "callspec")
+        lesson = item.callspec.id if apart else ""
         item.add_marker(pytest.mark.xdist_group(f"{item.path}{lesson}"))
 
 

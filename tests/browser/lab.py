@@ -49,6 +49,7 @@ CELLS = f"""() => {{ {NOTEBOOK} return notebook.widgets.map(w => ({{
     }}),
 }})) }}"""
 IS_CLEAR = f"() => {{ {CODE} return code.every(w => w.model.outputs.length === 0) }}"
+IS_OPEN = "path => jupyterapp.shell.currentWidget?.context?.path === path"
 IS_SAVED = "() => !jupyterapp.shell.currentWidget.context.model.dirty"
 HAS_ENDED = f"""() => {{ {CODE}
     const failed = w => w.model.outputs.toJSON().some(o => o.output_type === 'error');
