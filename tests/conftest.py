@@ -11,8 +11,6 @@ from random_photos import save_photo
 
 from course_lib.runner import cores
 
-ONE_BY_ONE = ("test_saved_outputs.py", "test_lessons.py")  # every test is of one lesson
-
 # The same examples in every run and on every computer, and no clock.
 settings.register_profile("course", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("course")
@@ -27,15 +25,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     return WORKERS
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one worker, since they share fixtures; or those of a lesson."""
-    for item in items:
-        apart = item.path.name in ONE_BY_ONE and hasattr(item, "callspec")
-        lesson = item.callspec.id if apart else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path}{lesson}"))
 
 
 @pytest.fixture
