@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from email.message import Message
 from pathlib import Path
 from ssl import SSLCertVerificationError
 from urllib.error import URLError
@@ -272,9 +274,14 @@ def test_redirect_on_this_computer_is_followed(site: Site, tmp_path: Path) -> No
 
 
 def test_redirect_from_outside_to_this_computer_is_refused() -> None:
-    download._refuse_unsafe("https://example.org/b", came_from="https://example.org/a")
+    follow = download._CheckedRedirects().redirect_request
+    request = urllib.request.Request("https://example.org/a")
+    body, headers = io.BytesIO(), Message()
+    assert follow(request, body, 302, "Found", headers, "https://example.org/b") is not None
+    assert not body.closed
     with pytest.raises(DownloadError, match=r"https://example\.org/a points there"):
-        download._refuse_unsafe("http://127.0.0.1:80/", came_from="https://example.org/a")
+        follow(request, body, 302, "Found", headers, "http://127.0.0.1:80/")
+    assert body.closed
 
 
 def test_interrupted_fetch_leaves_nothing(
