@@ -553,6 +553,12 @@ def test_verify_folder_that_is_not_there(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------ unpack
 
 
+def test_a_manifest_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "MANIFEST").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="MANIFEST is no text"):
+        download.read_manifest(tmp_path / "MANIFEST")
+
+
 def unpack_refused(tmp_path: Path, content: bytes, **options: object) -> str:
     """Message of the DownloadError; nothing may be left behind or written elsewhere."""
     zip_path = tmp_path / "x.zip"
