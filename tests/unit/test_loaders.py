@@ -67,6 +67,18 @@ def test_workers_give_the_same_batches(folder: Path) -> None:
         assert torch.equal(images, other_images) and torch.equal(labels, other_labels)
 
 
+def test_unnormalise_gives_what_can_be_shown() -> None:
+    shown = loaders.unnormalise(torch.tensor([-9.0, 9.0]).expand(1, 3, 1, 2), Preprocessing())
+    assert shown.aminmax() == (0.0, 1.0)
+
+
+def test_sizes_and_shares_out_of_range_are_named() -> None:
+    with pytest.raises(ValueError, match="image_size is 7: expected a whole number of 8 or more"):
+        loaders.train_transform(Preprocessing(), 7)
+    with pytest.raises(ValueError, match=r"val_fraction is 0\.95"):
+        loaders.split([0, 1] * 50, val_fraction=0.95, seed=0)
+
+
 def test_unnormalise_is_the_inverse() -> None:
     preprocessing = Preprocessing(mean=(0.1, 0.5, 0.9), std=(0.2, 0.3, 0.4))
     pixels = torch.rand(2, 3, 4, 5)

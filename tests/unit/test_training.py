@@ -480,6 +480,20 @@ def fit_linear(train: tuple, val: tuple | None = None, seed: int = 0) -> tuple:
     return head, training.fit_head(head, train, val, seed=seed, **options)
 
 
+def test_batches_of_features_are_drawn_by_their_own_generator() -> None:
+    drawn = []
+    for around in (1, 2):
+        torch.manual_seed(around)
+        own = torch.Generator().manual_seed(0)
+        x = torch.arange(12.0).reshape(2, 6, 1)
+        batches = list(training.FeatureBatches(x, torch.arange(6), 1, own))
+        assert len(batches) == 6
+        drawn.append([(float(features), int(label)) for features, label in batches])
+    assert drawn[0] == drawn[1]
+    with pytest.raises(ValueError, match="batch_size is 0: expected a whole number of 1 or more"):
+        training.FeatureBatches(x, torch.arange(6), 0)
+
+
 def test_a_head_learns_from_features_as_from_a_data_loader() -> None:
     """The same weights: ``fit`` on the same features in the same order."""
     x, y = features()
