@@ -78,7 +78,8 @@ def build_parser() -> Parser:
         "--jobs",
         type=positive,
         metavar="N",
-        help="lessons that run at a time (default: 2); give 1 to measure how long each takes",
+        help="lessons that run at a time (default: 2, if there are two cores); give 1 to measure "
+        "how long each takes",
     )
     command.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where to put the run (default: runs/)"

@@ -546,11 +546,13 @@ def _as_they_end(
 ) -> Iterator[Result]:
     """Make some calls at a time, in their order, and yield what they return as they end.
 
-    Whatever stops this early, such as Ctrl-C or a full disk, stops the kernels that still work.
+    Whatever stops this early, such as Ctrl-C or a full disk, ends the kernels that still work, and
+    what they have started.
     """
     import psutil
 
-    before = psutil.Process().children()
+    started_here = psutil.Process().children
+    before = started_here(recursive=True)
     with ThreadPoolExecutor(jobs) as pool:
         begun = [pool.submit(_in_its_thread, function, *call) for call in calls]
         try:
@@ -559,12 +561,14 @@ def _as_they_end(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             logging.disable()  # that kernels die is no news now
-            while not all(call.done() for call in begun):
-                for process in psutil.Process().children():
-                    if process not in before:
-                        process.kill()
-                time.sleep(0.05)
-            logging.disable(logging.NOTSET)
+            try:
+                while not all(call.done() for call in begun):
+                    for process in set(started_here(recursive=True)).difference(before):
+                        with contextlib.suppress(psutil.NoSuchProcess):
+                            process.kill()
+                    time.sleep(0.05)
+            finally:
+                logging.disable(logging.NOTSET)
             raise
 
 

@@ -597,20 +597,26 @@ def test_an_interrupt_ends_all_lessons_that_run(counted: Path) -> None:
     import psutil
 
     notebooks = counted / "notebooks"
-    slow = "import pathlib, time\npathlib.Path('begun{}').touch()\ntime.sleep(600)"
+    slow = (
+        "import pathlib, subprocess, sys\n"
+        "command = [sys.executable, '-c', 'import time; time.sleep(600)']\n"
+        "process = subprocess.Popen(command, start_new_session=True)\n"  # as torchrun does
+        "pathlib.Path('begun{}').touch()\n"
+        "process.wait()"
+    )
     for name in ("02_second", "03_third"):
         write_lesson(notebooks, name, slow.format(name[:2]))
     command = command_line(notebooks, "run", "--jobs", "2")
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
             wait_for(lambda: len(list(notebooks.glob("begun*"))) == 2)
-            kernels = psutil.Process(process.pid).children(recursive=True)
+            kernels = psutil.Process(process.pid).children(recursive=True)  # and what they started
             process.send_signal(signal.SIGINT)
             said = process.communicate(timeout=60)[1].decode()
         finally:
             process.kill()
     assert (process.returncode, said[:25]) == (130, "course_lib: interrupted; ")
-    assert len(kernels) == 2 and not psutil.wait_procs(kernels, timeout=30)[1]
+    assert len(kernels) == 4 and not psutil.wait_procs(kernels, timeout=30)[1]
     assert lessons_of(counted) == [("01", "ok")]
 
 
