@@ -19,8 +19,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what a student opens; what the lessons import stays where it is."""
     folder = tmp_path_factory.mktemp("course")
     shutil.copytree(notebooks_dir(), folder / "notebooks")
-    (folder / "data").mkdir()
-    shutil.copy(data_dir() / "README.md", folder / "data")
+    (folder / "data" / "insects").mkdir(parents=True)
+    for name in ("README.md", "insects/contact_sheet.jpg"):
+        shutil.copy(data_dir() / name, folder / "data" / name)
     return folder
 
 

@@ -50,6 +50,8 @@ CELLS = f"""() => {{ {NOTEBOOK} return notebook.widgets.map(w => ({{
 }})) }}"""
 IS_CLEAR = f"() => {{ {CODE} return code.every(w => w.model.outputs.length === 0) }}"
 IS_OPEN = "path => jupyterapp.shell.currentWidget?.context?.path === path"
+IS_SEEN = """name => [...document.querySelectorAll('img')]
+    .some(img => img.src.includes(name) && img.naturalWidth > 0)"""
 IS_SAVED = "() => !jupyterapp.shell.currentWidget.context.model.dirty"
 HAS_ENDED = f"""() => {{ {CODE}
     const failed = w => w.model.outputs.toJSON().some(o => o.output_type === 'error');
@@ -162,9 +164,11 @@ def stop(process: subprocess.Popen[bytes], runtime: Path) -> None:
     process.stdin.close()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(20)
-    for left in started_by(runtime):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            left.kill()
+    while left := started_by(runtime):
+        for each in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(left, timeout=20)
     process.wait(20)
 
 
@@ -207,7 +211,7 @@ class Notebook:
 
         def on_console(message: Any) -> None:
             if message.type == "error":
-                self.troubles.append(f"console: {message.text}")
+                self.troubles.append(f"console: {message.text} at {message.location['url']}")
 
         def on_request(request: Any) -> None:
             if not request.url.startswith((home, "data:", "blob:")):

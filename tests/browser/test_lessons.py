@@ -146,6 +146,7 @@ def test_a_link_leads_to_the_data_card(url: str, browser: BrowserContext) -> Non
     try:
         notebook.page.get_by_role("link", name="data card").first.click()
         notebook.page.wait_for_function(lab.IS_OPEN, arg="data/README.md")
+        notebook.page.wait_for_function(lab.IS_SEEN, arg="contact_sheet.jpg")
         assert notebook.troubles == []
     finally:
         notebook.page.close()
