@@ -141,7 +141,7 @@ def load(
         raise ValueError(f"split is {split!r}: expected {' or '.join(listing.files)}.")
     device = training.pick_device(device)
     model = models.build_model(backbone, pretrained=pretrained)
-    dtype = training.pick_precision(precision, device, model)
+    dtype = training.pick_precision(precision, device, model, backward=False)
     transform = styles.styled_transform(model.preprocessing, image_size, style)
     files = listing.files[split]
 
@@ -202,7 +202,7 @@ def views(
     require.whole("count", count, 1)
     require.whole("seed", seed)
     device = training.pick_device(device)
-    dtype = training.pick_precision(precision, device, model)
+    dtype = training.pick_precision(precision, device, model, backward=False)
     data = loader.dataset
     in_order = DataLoader(data, loader.batch_size)
 

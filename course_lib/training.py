@@ -138,7 +138,11 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def pick_precision(
-    precision: str = "auto", device: str | torch.device = "auto", model: nn.Module | None = None
+    precision: str = "auto",
+    device: str | torch.device = "auto",
+    model: nn.Module | None = None,
+    *,
+    backward: bool = True,
 ) -> torch.dtype:
     """Return the type of number that matrices are multiplied in.
 
@@ -151,6 +155,10 @@ def pick_precision(
         See :func:`pick_device`.
     model : nn.Module, optional
         The model in question; without it only the device decides.
+    backward : bool
+        Whether the model is to train. The backward pass of depthwise convolutions on CPUs is slower
+        in bfloat16: by it ``resnet18`` trains a third faster, ``efficientnet_lite0`` a fifth slower
+        (AMD EPYC with AVX-512 BF16, torch 2.14.1). The forward pass of both is faster.
 
     Returns
     -------
@@ -171,8 +179,20 @@ def pick_precision(
     require.one_of("precision", precision, PRECISIONS)
     if precision != "auto":
         return getattr(torch, precision)
-    gains = model is None or any(isinstance(module, nn.Conv2d) for module in model.modules())
-    return torch.bfloat16 if gains and _has_bfloat16(pick_device(device)) else torch.float32
+    device = pick_device(device)
+    gains = model is None or _gains_by_bfloat16(model, device, backward)
+    return torch.bfloat16 if gains and _has_bfloat16(device) else torch.float32
+
+
+def _gains_by_bfloat16(model: nn.Module, device: torch.device, backward: bool) -> bool:
+    found = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    if backward and device.type == "cpu" and any(_is_depthwise(layer) for layer in found):
+        return False
+    return bool(found)
+
+
+def _is_depthwise(layer: nn.Conv2d) -> bool:
+    return layer.groups == layer.in_channels > 1
 
 
 def _has_bfloat16(device: torch.device) -> bool:
@@ -528,7 +548,7 @@ def predict(
         If the loader yields nothing.
     """
     device = pick_device(device)
-    dtype = pick_precision(precision, device, model)
+    dtype = pick_precision(precision, device, model, backward=False)
     if device.type == "cpu":
         _keep_freed_memory()
     model = distributed.unwrap(model)  # processes with fewer images must not wait for the others

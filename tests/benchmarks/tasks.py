@@ -150,8 +150,11 @@ class Stopwatch:
 
 
 def precision(task: Task) -> str:
-    """Name of the type in which the course multiplies matrices on the task's device."""
-    return str(training.pick_precision(task.precision, task.device)).removeprefix("torch.")
+    """Name of the type in which the course multiplies matrices of this network on this device."""
+    model = models.build_model(task.backbone, pretrained=False)
+    backward = task.measure != "frozen"
+    picked = training.pick_precision(task.precision, task.device, model, backward=backward)
+    return str(picked).removeprefix("torch.")
 
 
 def autocast(task: Task) -> torch.autocast:

@@ -54,7 +54,14 @@ def run(*options: str, measure=here) -> int:
 # ---------------------------------------------------------------- from end to end
 
 
-def test_three_contenders_run_and_are_not_run_again(photos, tmp_path, capsys):
+@pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
+def bfloat16(request, monkeypatch):
+    """Whether the machine has instructions for bfloat16: without them, then with them."""
+    monkeypatch.setattr(training, "_has_bfloat16", lambda device: request.param)
+    return request.param
+
+
+def test_three_contenders_run_and_are_not_run_again(photos, tmp_path, capsys, bfloat16):
     options = ("--dataset", photos, "--only", "a,e,f", "--output", str(tmp_path / "out"))
     measures = ("--measure", "speed,frozen,accuracy")
     assert run(*options, *measures) == 0
@@ -70,7 +77,8 @@ def test_three_contenders_run_and_are_not_run_again(photos, tmp_path, capsys):
 
     assert run(*options, *measures, measure=never) == 0
     stored = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
-    assert len(stored["runs"]) == 3 + 2 + 2
+    both = 2 if bfloat16 else 0  # ours and the floor in float32 as well
+    assert len(stored["runs"]) == 3 + both + 2 + 2
     for entry in stored["runs"]:
         assert entry["outcome"]["images"] == 12
         assert all(seconds > 0 for seconds in entry["outcome"]["epoch_seconds"])
@@ -156,16 +164,17 @@ def test_bad_options_are_named(options, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_contenders_take_turns_and_peers_go_on_with_their_best_batch(tmp_path):
+def test_contenders_take_turns_and_peers_go_on_with_their_best_batch(tmp_path, bfloat16):
     options = speed.parse(["--repeats", "2", "--measure", "speed", "--device", "cpu"])
     options.batch_sizes = [8, 16]
     done = results.Results(tmp_path, "")
     order = []
     for task in speed.plan(options, done, ["a", "c", "e"]):
-        order.append((task.seed, task.contender, task.batch_size))
+        order.append((task.seed, task.contender, task.batch_size or task.precision))
         done.add(task, Outcome(epoch_seconds=[1.0 if task.batch_size == 16 else 2.0]))
-    first = [(0, "a", None), (0, "c", 8), (0, "c", 16), (0, "e", None)]
-    assert order == [*first, (1, "c", 16), (1, "e", None), (1, "a", None)]
+    ours = ["auto", "float32"] if bfloat16 else ["auto"]
+    first = [(0, "a", "float32"), (0, "c", 8), (0, "c", 16), *[(0, "e", each) for each in ours]]
+    assert order == [*first, (1, "c", 16), *[(1, "e", each) for each in ours], (1, "a", "float32")]
 
 
 # ---------------------------------------------------------------- sums and tables

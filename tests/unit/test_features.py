@@ -178,7 +178,7 @@ def views(folder: Path, count: int = 1, augment: bool = False, **changes: object
 
 
 def test_a_view_is_what_the_backbone_says(folder: Path) -> None:
-    x, y = views(folder)
+    x, y = views(folder, precision="float32")
     model = models.build_model()
     plain = loaders.make_loaders(folder, model.preprocessing, 32, augment=False).train
     expected, labels = training.extract_features(model, plain, "cpu")

@@ -368,6 +368,17 @@ def test_auto_is_bfloat16_where_device_and_model_gain_by_it() -> None:
     assert training.pick_precision("bfloat16", "cpu", linear()) == torch.bfloat16
 
 
+@pytest.mark.usefixtures("fast_bfloat16")
+def test_only_training_on_a_cpu_loses_by_depthwise_convolutions() -> None:
+    depthwise = nn.Conv2d(4, 4, 3, groups=4)
+    assert training.pick_precision("auto", "cpu", depthwise) == torch.float32
+    assert training.pick_precision("auto", "cpu", depthwise, backward=False) == torch.bfloat16
+    assert training.pick_precision("bfloat16", "cpu", depthwise) == torch.bfloat16
+    for layer in (nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(1, 4, 3)):
+        assert training.pick_precision("auto", "cpu", layer) == torch.bfloat16
+    assert training._gains_by_bfloat16(depthwise, torch.device("cuda"), backward=True)
+
+
 def test_auto_is_float32_without_instructions_for_bfloat16(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
