@@ -25,7 +25,8 @@ def main(folder: str, threads: int, workers: int) -> None:
         seen.update(images.contiguous().numpy().tobytes())
     model = models.build_model("resnet10t", 2, pretrained=False)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    history = training.fit(model, made.train, made.val, epochs=1, optimizer=optimizer, device="cpu")
+    options = {"epochs": 1, "optimizer": optimizer, "device": "cpu", "precision": "float32"}
+    history = training.fit(model, made.train, made.val, **options)
     result = {
         "start_method": multiprocessing.get_start_method(),
         "test_images": seen.hexdigest(),
