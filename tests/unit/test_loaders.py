@@ -50,6 +50,13 @@ def test_without_augmentation_the_training_images_are_fixed_and_in_order(folder:
     assert labels.tolist() == made.train.dataset.labels
 
 
+def test_validation_and_test_images_come_in_order(folder: Path) -> None:
+    made = loaders.make_loaders(folder, image_size=16, val_fraction=0.5)
+    for loader in (made.val, made.test):
+        labels = torch.cat([batch_labels for _, batch_labels in loader])
+        assert labels.tolist() == loader.dataset.labels == sorted(loader.dataset.labels)
+
+
 def test_shuffling_is_seeded(folder: Path) -> None:
     def order(seed: int) -> list[int]:
         made = loaders.make_loaders(folder, image_size=16, seed=seed)
@@ -142,6 +149,19 @@ def test_every_bad_file_is_named_before_training(folder: Path) -> None:
     assert re.search(r"cut\.jpg: damaged image", str(caught.value))
 
 
+@pytest.mark.parametrize(("bad", "more"), [(10, None), (12, "and 2 more")])
+def test_ten_bad_files_are_listed_and_the_others_counted(
+    bad: int, more: str | None, folder: Path
+) -> None:
+    for number in range(bad):
+        (folder / "train" / "ants" / f"note{number:02d}.jpg").write_text("this is no photo")
+    with pytest.raises(ValueError, match=f"{bad} of .* images cannot be used") as caught:
+        loaders.make_loaders(folder, image_size=16)
+    _, *listed = str(caught.value).splitlines()
+    assert [f"note{number:02d}.jpg: not" in listed[number] for number in range(10)] == [True] * 10
+    assert [line.strip() for line in listed[10:]] == ([more] if more else [])
+
+
 def test_decompression_bombs_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(ValueError, match=r"damaged image .*decompression bomb"):
@@ -190,6 +210,9 @@ def test_the_budget_is_for_all_data_sets_together(
     loaders.Photos(ants(folder)[4:8], None)  # two of the first four make room
     kept = sorted(path.name for (path, _, _), pixels in nothing_open.items() if pixels is not None)
     assert kept == [f"{i:02d}.png" for i in range(2, 8)]
+    save_photo(folder / "wide.png", 0, size=(80, 32))
+    loaders.Photos([(folder / "wide.png", 0)], None)  # twice as large: two make room for it
+    assert sum(pixels is not None for pixels in nothing_open.values()) == 4 + 1
     again = loaders.Photos(ants(folder)[:4], None)  # reads the two again, or does without
     assert [np.asarray(again.image(i)).shape for i in range(4)] == [(32, 40, 3)] * 4
 
@@ -248,6 +271,9 @@ def test_a_resident_loader_is_iterated_like_a_data_loader(folder: Path) -> None:
     assert on_device.dataset is made.train.dataset and on_device.batch_size == 6
     made.train.generator.manual_seed(1)
     batches = list(on_device)
+    made.train.generator.manual_seed(1)
+    again = torch.cat([labels for _, labels in on_device])  # whatever other generators have drawn
+    assert again.tolist() == torch.cat([labels for _, labels in batches]).tolist()
     assert [tuple(images.shape) for images, _ in batches] == [(6, 3, 16, 16)] * 2 + [(4, 3, 16, 16)]
     images, labels = batches[0]
     assert images.dtype == torch.float32 and labels.dtype == torch.int64

@@ -132,6 +132,19 @@ def test_same_seed_same_weights_whatever_ran_before() -> None:
     assert run(3) == run(3) != run(4)
 
 
+@pytest.mark.parametrize("seed", [3, 2**32 + 3])
+def test_every_generator_is_seeded(seed: int) -> None:
+    def draws() -> tuple[float, ...]:
+        training.seed_everything(seed)
+        return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
+
+    first = draws()
+    assert draws() == first
+    training.seed_everything(seed + 1)
+    others = random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
+    assert all(one != other for one, other in zip(first, others, strict=True))
+
+
 @pytest.mark.parametrize("count", [1, 8, 9, 22])
 def test_one_batch_and_ragged_batches(count: int) -> None:
     model = linear()
@@ -143,7 +156,9 @@ def test_one_batch_and_ragged_batches(count: int) -> None:
 
 def test_metrics_weigh_every_sample_alike() -> None:
     model, data = linear(), points(22)
+    training.fit(model, batches(), epochs=3, optimizer=SGD(model.parameters(), lr=0.1))
     whole = training.evaluate(model, DataLoader(data, 22))
+    assert whole.accuracy > 0.7
     ragged = training.evaluate(model, DataLoader(data, 21))
     assert ragged.loss == pytest.approx(whole.loss, rel=1e-5)
     assert ragged.accuracy == whole.accuracy
@@ -255,17 +270,17 @@ def test_empty_loaders_are_an_error() -> None:
         training.evaluate(model, [])
 
 
-@pytest.mark.parametrize("place", [0, 11])
-def test_more_classes_than_outputs_is_an_error(place: int) -> None:
+@pytest.mark.parametrize(("place", "label"), [(0, 5), (11, 5), (0, 2)])
+def test_more_classes_than_outputs_is_an_error(place: int, label: int) -> None:
     model = linear()
     labels = torch.zeros(12, dtype=torch.int64)
-    labels[place] = 5
+    labels[place] = label
     data = DataLoader(TensorDataset(torch.randn(12, 4), labels), 4)
     for run in (
         lambda: training.fit(model, data, epochs=1, optimizer=SGD(model.parameters(), lr=0.1)),
         lambda: training.evaluate(model, data),
     ):
-        with pytest.raises(ValueError, match="a label is 5 but the model has 2 outputs"):
+        with pytest.raises(ValueError, match=f"a label is {label} but the model has 2 outputs"):
             run()
 
 
@@ -331,6 +346,7 @@ class Small(nn.Module):
         self.seen: list[tuple[bool, torch.dtype]] = []
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert images.is_contiguous(memory_format=torch.channels_last)
         maps = self.body(images)
         self.seen.append((self.training, maps.dtype))
         return self.head(self.norm(maps).relu().mean(dim=(2, 3)))
@@ -419,6 +435,18 @@ def test_answers_are_in_float32_unless_speed_is_asked_for() -> None:
     assert set(model.seen) == {(False, torch.bfloat16)}
     assert quick.logits.dtype == exact.logits.dtype == torch.float32
     assert not torch.equal(quick.logits, exact.logits)
+
+
+@pytest.mark.usefixtures("fast_bfloat16")
+def test_answers_gain_by_bfloat16_where_training_does_not() -> None:
+    model = Small()
+    model.norm = nn.Sequential(nn.Conv2d(8, 8, 1, groups=8), model.norm)
+    training.predict(model, pictures(), "cpu", "auto")
+    optimizer = SGD(model.parameters(), lr=0.1)
+    training.fit(model, pictures(), epochs=1, optimizer=optimizer, device="cpu")
+    assert set(model.seen) == {(False, torch.bfloat16), (True, torch.float32)}
+    exact, quick = (training.predict(linear(), batches(), "cpu", p) for p in ("float32", "auto"))
+    assert torch.equal(exact.logits.sort().values, quick.logits.sort().values)  # no convolution
 
 
 def test_both_precisions_reach_the_same_accuracy() -> None:
