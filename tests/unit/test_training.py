@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def weights(model: nn.Module) -> list[float]:
 
 
 def test_fit_learns_and_reports() -> None:
-    model = linear()
+    model, start = linear(), time.perf_counter()
     history = training.fit(
         model, batches(), batches(seed=1), epochs=20, optimizer=SGD(model.parameters(), lr=0.1)
     )
@@ -44,6 +45,7 @@ def test_fit_learns_and_reports() -> None:
     assert training.evaluate(model, batches(seed=2)).accuracy >= 0.9
     lists = [v for v in vars(history).values() if isinstance(v, list)]
     assert [len(v) for v in lists] == [20] * 6
+    assert min(history.seconds) > 0 and sum(history.seconds) <= time.perf_counter() - start
 
 
 @pytest.mark.parametrize("scheduled", [StepLR, OneCycleLR, ReduceLROnPlateau])
@@ -66,6 +68,21 @@ def test_any_optimiser_and_scheduler(kind: type, scheduled: type) -> None:
         scheduler_step="batch" if scheduled is OneCycleLR else "epoch",
     )
     assert len(history.val_accuracy) == 3
+
+
+@pytest.mark.parametrize(("when", "steps"), [("batch", 3 * 5), ("epoch", 5)])
+def test_a_scheduler_steps_as_often_as_it_was_told(when: str, steps: int) -> None:
+    model = linear()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    scheduler = StepLR(optimizer, 100)
+    training.fit(
+        *(model, batches()),
+        epochs=5,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        scheduler_step=when,
+    )
+    assert scheduler.last_epoch == steps
 
 
 def test_scheduler_steps_after_the_epoch() -> None:
@@ -445,6 +462,7 @@ def test_answers_gain_by_bfloat16_where_training_does_not() -> None:
     optimizer = SGD(model.parameters(), lr=0.1)
     training.fit(model, pictures(), epochs=1, optimizer=optimizer, device="cpu")
     assert set(model.seen) == {(False, torch.bfloat16), (True, torch.float32)}
+    assert model.body.weight.is_contiguous(memory_format=torch.channels_last)
     exact, quick = (training.predict(linear(), batches(), "cpu", p) for p in ("float32", "auto"))
     assert torch.equal(exact.logits.sort().values, quick.logits.sort().values)  # no convolution
 
