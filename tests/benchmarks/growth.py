@@ -70,9 +70,9 @@ def run(task: Task) -> Outcome:
     ):
         before = peak_memory()
         outcome = ours.fine_tune(replace(task, dataset=str(folder)))
-        outcome.memory_before = before
+        outcome.memory_before, outcome.memory_trained = before, peak_memory()
         watch = Stopwatch(training.pick_device(task.device))
-        for split in ("train", "val"):
+        made = [
             features.load(
                 folder,
                 split,
@@ -81,6 +81,9 @@ def run(task: Task) -> Outcome:
                 image_size=task.image_size,
                 device=task.device,
             )
+            for split in ("train", "val")
+        ]
+        outcome.features = sum(domain.x.nbytes for domain in made)
         outcome.parts = {
             "open": outcome.setup_seconds,
             "epoch": sum(outcome.epoch_seconds),

@@ -87,8 +87,12 @@ class Outcome:
         Peak of the process, in bytes; None where the system does not tell.
     memory_before : int or None
         Peak before the first photo was opened, where a task has an eye on it.
+    memory_trained : int or None
+        Peak until the end of training, before features were made.
     device_memory : int or None
         Peak of the graphics card, in bytes.
+    features : int or None
+        Bytes of the features that were made.
     parts : dict
         Seconds of single parts, by name, where a task has such.
     """
@@ -101,7 +105,9 @@ class Outcome:
     precision: str = "float32"
     memory: int | None = None
     memory_before: int | None = None
+    memory_trained: int | None = None
     device_memory: int | None = None
+    features: int | None = None
     parts: dict[str, float] = field(default_factory=dict)
 
     @property
