@@ -300,7 +300,7 @@ def growth_figure(runs: Sequence[Run], budget: int) -> Figure:
     right.plot(images, before, "s--", color=plots.GREY, label="before the photos were opened")
     right.set(xscale="log", xlabel="images", ylabel="MB", ylim=(0, 1.25 * max(*with_features, 1)))
     right.set_title(f"Memory, at most {budget / 1e6:.0f} MB of decoded photos kept", fontsize=11)
-    right.legend(fontsize=8)
+    right.legend(fontsize=8, loc="lower left")
     for axis in (left, right):
         axis.set_xticks(images, [f"{count:,}" for count in images])
         axis.minorticks_off()
