@@ -121,7 +121,7 @@ def fine_tune(task: Task) -> Outcome:
         setup_seconds=watch.read(),
         images=len(train.dataset) + len(val.dataset),
         batch_size=BATCH_SIZE,
-        precision=precision(task),
+        precision=precision(task, model),
     )
     _fit(task, model, train, val, outcome)
     return outcome
@@ -143,7 +143,7 @@ def probe(task: Task) -> tuple[Outcome, Classifier]:
         setup_seconds=watch.read(),
         images=sum(len(part.dataset) for part in parts),
         batch_size=BATCH_SIZE,
-        precision=precision(task),
+        precision=precision(task, model),
     )
     history = training.fit_head(
         model.head,
@@ -184,13 +184,17 @@ def floor(task: Task) -> Outcome:
     images = torch.rand(BATCH_SIZE, 3, task.image_size, task.image_size, device=device)
     images = images.to(memory_format=torch.channels_last)
     labels = torch.zeros(BATCH_SIZE, dtype=torch.int64, device=device)
-    outcome = Outcome(images=trained + judged, batch_size=BATCH_SIZE, precision=precision(task))
+    outcome = Outcome(
+        images=trained + judged, batch_size=BATCH_SIZE, precision=precision(task, model)
+    )
     # No epochs: sets the process up as ours does, so that the floor has all of its advantages.
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     training.fit(model, [], epochs=0, optimizer=optimizer, device=device)
 
+    mixed = autocast(task, model)
+
     def logits(count: int) -> Tensor:
-        with autocast(task):
+        with mixed:
             return model(images[:count]).float()
 
     watch = Stopwatch(device)

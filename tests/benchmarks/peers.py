@@ -54,8 +54,9 @@ def _prepared(task: Task) -> tuple[Classifier, float]:
     return model, HEAD_RATE if task.measure == "frozen" else BODY_RATE
 
 
-def _outcome(task: Task, images: int) -> Outcome:
-    return Outcome(batch_size=task.batch_size, images=images, precision=precision(task))
+def _outcome(task: Task, model: Classifier, images: int) -> Outcome:
+    used = precision(task, model)
+    return Outcome(batch_size=task.batch_size, images=images, precision=used)
 
 
 def fastai(task: Task) -> Outcome:
@@ -85,7 +86,7 @@ def fastai(task: Task) -> Outcome:
         item_tfms=[RandomResizedCrop(task.image_size, min_scale=0.08), FlipItem()],
         batch_tfms=Normalize.from_stats(shown.mean, shown.std),
     )
-    outcome = _outcome(task, len(dls.train_ds) + len(dls.valid_ds))
+    outcome = _outcome(task, model, len(dls.train_ds) + len(dls.valid_ds))
     outcome.setup_seconds = watch.read()
     if device.type != "cuda":
         outcome.precision = "float32"
@@ -134,7 +135,7 @@ def lightning(task: Task) -> Outcome:
     options["pin_memory"] = device.type == "cuda"
     train = DataLoader(photos["train"], shuffle=True, **options)
     val = DataLoader(photos["val"], **options)
-    outcome = _outcome(task, sum(len(part) for part in photos.values()))
+    outcome = _outcome(task, model, sum(len(part) for part in photos.values()))
     outcome.setup_seconds = watch.read()
 
     class Module(lightning.LightningModule):
@@ -186,7 +187,7 @@ def hugging_face(task: Task) -> Outcome:
     seed_everything(task.seed)
     watch = Stopwatch(device)
     photos = article.image_datasets(task.dataset, model.preprocessing, task.image_size)
-    outcome = _outcome(task, sum(len(part) for part in photos.values()))
+    outcome = _outcome(task, model, sum(len(part) for part in photos.values()))
     outcome.setup_seconds = watch.read()
 
     class WithLoss(nn.Module):

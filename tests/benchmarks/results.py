@@ -260,8 +260,8 @@ def growth_rows(runs: Sequence[Run], missing: Mapping[str, str]) -> list[Row]:
                 "all, s": f"{whole:.1f}",
                 "s per 1,000 images": f"{1000 * whole / task.images:.2f}",
                 "memory before the photos, MB": megabytes([outcome.memory_before]),
-                "its peak in training, MB": megabytes([outcome.memory_trained]),
-                "with all features, MB": megabytes([outcome.memory]),
+                "peak in training, MB": megabytes([outcome.memory_trained]),
+                "peak with all features, MB": megabytes([outcome.memory]),
                 "features alone, MB": megabytes([outcome.features]),
             }
         )
@@ -364,6 +364,6 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Run], Mapping[str, str]], list
         "A data set that grows",
         growth_rows,
         "Seconds to open the photos, to fine-tune for one epoch and to make their features. "
-        "Features are 4 KB an image, all in memory at once: more than these small photos have.",
+        "Features of all images are in memory at once.",
     ),
 }

@@ -162,6 +162,12 @@ def task_of(options: argparse.Namespace, measure: str, contender: str, **others:
     return Task(measure, contender, **{**settings, **others})
 
 
+def gains_by_bfloat16(options: argparse.Namespace) -> bool:
+    """Whether the course fine-tunes the network that is measured for speed in bfloat16."""
+    task = task_of(options, "speed", "e")
+    return precision(task, models.build_model(task.backbone, pretrained=False)) == "bfloat16"
+
+
 def plan(options: argparse.Namespace, done: results.Results, here: list[str]) -> Iterator[Task]:
     """Tasks in the order in which they are to be run.
 
@@ -177,6 +183,7 @@ def plan(options: argparse.Namespace, done: results.Results, here: list[str]) ->
         taking_part = {"speed": here, "frozen": [c for c in here if c != "f"]}.get(
             measure, [c for c in here if c in "ae"]
         )
+        both = measure == "speed" and gains_by_bfloat16(options)
         for seed in range(options.repeats if measure == "speed" else options.seeds):
             turn = seed % max(1, len(taking_part))
             for contender in taking_part[turn:] + taking_part[:turn]:
@@ -187,7 +194,7 @@ def plan(options: argparse.Namespace, done: results.Results, here: list[str]) ->
                     continue
                 task = task_of(options, measure, contender, seed=seed)
                 yield task
-                if measure == "speed" and contender in "ef" and precision(task) != "float32":
+                if both and contender in "ef":
                     yield replace(task, precision="float32")
 
 

@@ -155,18 +155,17 @@ class Stopwatch:
         return self._last - last
 
 
-def precision(task: Task) -> str:
-    """Name of the type in which the course multiplies matrices of this network on this device."""
-    model = models.build_model(task.backbone, pretrained=False)
+def precision(task: Task, model: nn.Module) -> str:
+    """Name of the type in which the course multiplies the network's matrices in this task."""
     backward = task.measure != "frozen"
     picked = training.pick_precision(task.precision, task.device, model, backward=backward)
     return str(picked).removeprefix("torch.")
 
 
-def autocast(task: Task) -> torch.autocast:
-    """Return a context in which networks compute in the task's precision."""
+def autocast(task: Task, model: nn.Module) -> torch.autocast:
+    """Return a context in which the network computes in that precision; it can be used again."""
     device = training.pick_device(task.device)
-    mixed = precision(task) == "bfloat16"
+    mixed = precision(task, model) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
 
 
@@ -175,7 +174,7 @@ def warm_up(model: nn.Module, task: Task, batch_size: int) -> None:
     device = training.pick_device(task.device)
     trial = copy.deepcopy(model).to(device).train()
     images = torch.zeros(batch_size, 3, task.image_size, task.image_size, device=device)
-    with autocast(task):
+    with autocast(task, trial):
         logits = trial(images)
     loss = F.cross_entropy(logits.float(), torch.zeros(batch_size, dtype=int, device=device))
     if loss.requires_grad:

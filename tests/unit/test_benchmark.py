@@ -95,6 +95,15 @@ def test_a_growing_data_set(photos, tmp_path):
     assert "| 10 |" in page and "| 20 |" in page and "(growth.png)" in page
 
 
+@pytest.mark.parametrize("contender", ["e", "f"])
+def test_the_network_is_built_once(contender, photos, monkeypatch):
+    """Building costs as much as a batch: the clock must not see it."""
+    built, build = [], models.build_model
+    monkeypatch.setattr(models, "build_model", lambda *a, **k: built.append(a) or build(*a, **k))
+    unit.measure(replace(TASK, contender=contender, dataset=photos))
+    assert len(built) == 1
+
+
 def test_copies_differ_in_bytes_and_have_every_class(photos):
     with growth.copies(photos, 40) as folder:
         files = sorted(folder.rglob("*.jpg"))
