@@ -421,7 +421,8 @@ def run(
     cell_timeout : int, optional
         Seconds that a cell may take. None: what the preset says, else `CELL_TIMEOUT`.
     jobs : int, optional
-        Number of lessons that run at a time. None: two, or one where there is only one core.
+        Number of lessons that run at a time, at most; each has its share of the cores. None: two,
+        or one where there is only one core.
 
     Returns
     -------
@@ -511,7 +512,6 @@ def _run_in(
 ) -> tuple[Path, list[Result]]:
     """Run in a folder what has not succeeded there before; after each lesson, say how far it is."""
     lessons, allowed = work
-    jobs = jobs or min(2, cores())
     done = {result.lesson: result for result in before}
 
     def note() -> list[Result]:
@@ -522,17 +522,20 @@ def _run_in(
         return results
 
     try:
-        with _alone_in(folder), kernel_environment(jobs):
+        with _alone_in(folder):
             results = note()  # an interrupted run can be found from its first moment on
             calls = [
                 (lesson, values, folder, cell_timeout or allowed)
                 for lesson, values in lessons
                 if not _still_holds(done.get(lesson.name), lesson, values, folder)
             ]
-            ended = _as_they_end(run_lesson, calls, jobs)
-            for result in progress.bar(ended, "lessons", total=len(calls)):
-                done[result.lesson] = result
-                results = note()
+            # A lesson that runs alone is given all cores.
+            jobs = min(jobs or min(2, cores()), max(1, len(calls)))
+            with kernel_environment(jobs):
+                ended = _as_they_end(run_lesson, calls, jobs)
+                for result in progress.bar(ended, "lessons", total=len(calls)):
+                    done[result.lesson] = result
+                    results = note()
     except OSError as error:
         raise RunnerError(
             f"{error.filename or folder} cannot be written: {error.strerror or error}. Lessons "

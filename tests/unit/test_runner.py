@@ -592,6 +592,17 @@ assert os.environ["OMP_NUM_THREADS"] == "3"
     assert "OMP_NUM_THREADS" not in os.environ
 
 
+@pytest.mark.parametrize("options", [["--only", "01"], ["--only", "01", "--jobs", "2"]])
+def test_a_lesson_that_runs_alone_has_all_cores(
+    counted: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.setattr(runner, "cores", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    code = "import os\nassert 'OMP_NUM_THREADS' not in os.environ"
+    write_lesson(counted / "notebooks", "01_first", code)
+    assert cli.main(["run", *options]) == 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
 def test_an_interrupt_ends_all_lessons_that_run(counted: Path) -> None:
     import psutil
