@@ -150,7 +150,7 @@ def predictions_grid(
     Returns
     -------
     matplotlib.figure.Figure
-        A blue frame and ✓ where right, a red frame and ✗ where wrong.
+        A blue frame and ✓ where right, an orange frame and ✗ where wrong.
     """
     titles, colors = [], []
     for index in which:
