@@ -1,10 +1,10 @@
 """Try the course with the Pythons that are on this computer, and with the oldest and newest torch.
 
 Run as a program: ``python tests/versions.py [--keep FOLDER] [TESTS…]``. For every Python from 3.11
-to 3.13 that is found, and once more with the oldest torch, it makes a virtual environment, installs
-requirements.txt, runs the tests (tests/unit unless named) and prints a line. Ends with 1 if any of
-them failed. Needs the package index and some gigabytes for each. The workflow does the same for
-every change; this is for trying before.
+to 3.13 that is found, and once more with the oldest torch, it copies the course, makes a virtual
+environment, installs requirements.txt, runs the tests (tests/unit unless named), and prints a line
+and what failed. Ends with 1 if anything did. Needs the package index and some gigabytes for each.
+The workflow does the same for every change; this is for trying before.
 """
 
 from __future__ import annotations
@@ -35,30 +35,32 @@ def interpreters() -> dict[str, str]:
     return found
 
 
-def requirements(folder: Path, oldest: bool) -> Path:
-    """A copy of requirements.txt, with the oldest torch if that is asked for."""
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    text = text.replace("-c tests/pins.txt", f"-c {ROOT / 'tests' / 'pins.txt'}")
-    if oldest:
-        for name, version in OLDEST.items():
-            text = re.sub(rf"^{name}==.*$", f"{name}=={version}", text, flags=re.MULTILINE)
-    path = folder / "requirements.txt"
+def copy_of_the_course(folder: Path, oldest: bool) -> Path:
+    """A copy of this tree, whose requirements name the oldest torch if that is asked for."""
+    course = folder / "course"
+    left_out = shutil.ignore_patterns("*cache*", ".git", "*venv*", "*.egg-info", "runs")
+    shutil.copytree(ROOT, course, ignore=left_out, dirs_exist_ok=True)
+    path = course / "requirements.txt"
+    text = path.read_text(encoding="utf-8")
+    for name, version in OLDEST.items() if oldest else ():
+        text = re.sub(rf"^{name}==.*$", f"{name}=={version}", text, flags=re.MULTILINE)
     path.write_text(text, encoding="utf-8")
-    return path
+    return course
 
 
 def tried(program: str, folder: Path, oldest: bool, tests: list[str]) -> str:
-    """Install and test in a new environment; the last line that was printed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Install and test in a new environment; the last line that was printed, and what failed."""
     python = folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    install = [python, "-m", "pip", "install", "-q", "-r", requirements(folder, oldest), "-e", ROOT]
+    course = copy_of_the_course(folder, oldest)
+    install = [python, "-m", "pip", "install", "-q", "-r", "requirements.txt", "-e", "."]
     test = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     for step in ([program, "-m", "venv", folder / "venv"], install, test):
-        done = subprocess.run(step, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(step, cwd=course, capture_output=True, text=True, check=False)
+        said = (done.stdout + done.stderr).strip().splitlines() or [str(step)]
         if done.returncode:
-            said = (done.stdout + done.stderr).strip().splitlines()
-            return f"FAIL: {said[-1] if said else step}"
-    return done.stdout.strip().splitlines()[-1]
+            named = [line for line in said if line.startswith(("FAILED", "ERROR"))]
+            return "\n  ".join([f"FAIL: {said[-1]}", *named])
+    return said[-1]
 
 
 def main() -> int:
