@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -577,6 +578,29 @@ def test_unpack_only_what_the_manifest_names(tmp_path: Path) -> None:
     assert found == set(FILES)
     assert verify_folder(folder, MANIFEST) == []
     assert not any((tmp_path / ".cache").rglob("*.jpg"))
+
+
+@pytest.mark.parametrize(
+    "owner, step", [(Path, "open"), (download, "_write_all"), (Path, "replace")]
+)
+def test_a_disk_that_fills_while_unpacking_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, step: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    content = zip_of(good_entries())
+    (tmp_path / "x.zip").write_bytes(content)  # before the disk is full
+    monkeypatch.setattr(owner, step, full)
+    with pytest.raises(DownloadError, match=r"photos.* cannot be written: .* Free some space"):
+        unpack(tmp_path / "x.zip", tmp_path / "photos", MANIFEST)
+    assert left_in(tmp_path) == ["x.zip"]
+
+
+def test_unpack_a_zip_without_a_folder_inside(tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(zip_of(FILES))
+    folder = unpack(tmp_path / "x.zip", tmp_path / "photos", MANIFEST, top="")
+    assert verify_folder(folder, MANIFEST) == []
 
 
 def test_unpack_clears_what_a_killed_process_left(tmp_path: Path) -> None:
