@@ -38,8 +38,10 @@ def interpreters() -> dict[str, str]:
 def copy_of_the_course(folder: Path, oldest: bool) -> Path:
     """A copy of this tree, whose requirements name the oldest torch if that is asked for."""
     course = folder / "course"
-    left_out = shutil.ignore_patterns("*cache*", ".git", "*venv*", "*.egg-info", "runs")
-    shutil.copytree(ROOT, course, ignore=left_out, dirs_exist_ok=True)
+    shutil.rmtree(course, ignore_errors=True)  # one that was kept may be of another day
+    kept = ("*venv*", "Python-*")
+    left_out = shutil.ignore_patterns("*cache*", ".git", "*.egg-info", "runs", *kept)
+    shutil.copytree(ROOT, course, ignore=left_out)
     path = course / "requirements.txt"
     text = path.read_text(encoding="utf-8")
     for name, version in OLDEST.items() if oldest else ():
@@ -56,11 +58,11 @@ def tried(program: str, folder: Path, oldest: bool, tests: list[str]) -> str:
     test = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     for step in ([program, "-m", "venv", folder / "venv"], install, test):
         done = subprocess.run(step, cwd=course, capture_output=True, text=True, check=False)
-        said = (done.stdout + done.stderr).strip().splitlines() or [str(step)]
         if done.returncode:
+            said = (done.stdout + done.stderr).strip().splitlines() or [str(step)]
             named = [line for line in said if line.startswith(("FAILED", "ERROR"))]
             return "\n  ".join([f"FAIL: {said[-1]}", *named])
-    return said[-1]
+    return done.stdout.strip().splitlines()[-1]
 
 
 def main() -> int:

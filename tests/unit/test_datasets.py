@@ -372,6 +372,7 @@ def test_a_full_disk_leaves_nothing_and_says_what_to_do(
         monkeypatch.setattr(download_module, "_write_all", full_below)
     url = site.put("/photos.zip", answer(zip_of(good_entries())))
     message = message_of(DownloadError, download, "hymenoptera", url=url)
+    assert place in message
     assert "cannot be written: No space left on device. Free some space, then try" in message
     assert "Or without a download from here: get" in message
     left = [p for p in (course / "data").rglob("*") if p.suffix != ".lock" and p.name != ".cache"]
