@@ -235,10 +235,14 @@ class Notebook:
         for name in names:
             self.page.get_by_role("menuitem", name=name, exact=True).click()
 
-    def run_all(self) -> None:
-        """Clear all outputs, run all cells by the menu, and wait until none is left to run."""
+    def clear(self) -> None:
+        """Clear all outputs."""
         self.menu("Edit", "Clear Outputs of All Cells")
         self.page.wait_for_function(IS_CLEAR)
+
+    def run_all(self) -> None:
+        """Clear all outputs, run all cells by the menu, and wait until none is left to run."""
+        self.clear()
         self.menu("Run", "Run All Cells")
         self.wait_until_run()
 

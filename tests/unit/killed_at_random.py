@@ -1,8 +1,8 @@
 """Train with a checkpoint in processes that are killed, and once undisturbed; print both results.
 
 Run as a program: ``python killed_at_random.py FOLDER KILLS``. It imports torch once and forks, so
-that a killed process costs a fraction of a second. Prints the fingerprint of the weights of the
-undisturbed and of the killed run, and how many processes were killed while they trained.
+that a killed process costs a fraction of a second. Prints the fingerprints of the weights of
+the undisturbed run and of all that were killed on their way, and how many processes were killed.
 """
 
 from __future__ import annotations
@@ -64,19 +64,23 @@ def forked(checkpoint: Path, result: Path, patience: float | None) -> bool:
 
 
 def main(folder: Path, kills: int) -> None:
-    """Compare a run that is killed ``kills`` times with one that is left alone."""
+    """Compare runs that are killed, ``kills`` times in all, with one that is left alone."""
     start = time.perf_counter()
     forked(folder / "whole.ckpt", folder / "whole.json", None)
     seconds = time.perf_counter() - start
-    moments = random.Random(0)
-    killed = 0
-    for _ in range(kills):
-        patience = moments.uniform(0.02, 2.5 * seconds / kills)
-        killed += forked(folder / "killed.ckpt", folder / "killed.json", patience)
-    forked(folder / "killed.ckpt", folder / "killed.json", None)
-    results = [json.loads((folder / f"{name}.json").read_text()) for name in ("whole", "killed")]
+    checkpoint, result = folder / "killed.ckpt", folder / "killed.json"
+    moments, killed, ended, patience = random.Random(0), 0, [], 0.0
+    while patience is not None:  # the last process is not killed: the last run comes to its end
+        patience = moments.uniform(0.02, 2.5 * seconds / kills) if killed < kills else None
+        if forked(checkpoint, result, patience):
+            killed += 1
+        else:  # it has come to its end: the next begins anew
+            ended.append(json.loads(result.read_text(encoding="utf-8")))
+            checkpoint.unlink()
+            result.unlink()
+    whole = json.loads((folder / "whole.json").read_text(encoding="utf-8"))
     left = sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
-    print(json.dumps({"whole": results[0], "killed": results[1], "kills": killed, "left": left}))
+    print(json.dumps({"whole": whole, "ended": ended, "kills": killed, "left": left}))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 TOP = "hymenoptera_data"
+PATIENCE = 600  # seconds that a page, or who asks for it, waits for the other
 
 # Two classes in two splits, as small as can be; the programs under test never decode an image.
 FILES = {
@@ -146,7 +147,7 @@ def half_then_wait(body: bytes, *, announced: bool = True) -> Callable[[Handler]
         handler.wfile.write(body[:half])
         handler.wfile.flush()
         handler.server.half_sent.set()
-        handler.server.go_on.wait(60)
+        handler.server.go_on.wait(PATIENCE)
         handler.wfile.write(body[half:])
 
     return page

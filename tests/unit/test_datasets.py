@@ -13,6 +13,7 @@ from typing import IO
 import pytest
 from local_site import (
     FILES,
+    PATIENCE,
     Site,
     answer,
     good_entries,
@@ -328,7 +329,7 @@ def test_two_processes_download_once(site: Site, course: Path) -> None:
     command = [sys.executable, "-c", code, str(course / "data"), url]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, **options) as one:  # type: ignore[call-overload]
-        assert site.half_sent.wait(60)
+        assert site.half_sent.wait(PATIENCE)
         with subprocess.Popen(command, **options) as two:  # type: ignore[call-overload]
             assert two.stdout.readline() == "started\n"
             site.go_on.set()

@@ -21,6 +21,7 @@ import pytest
 from local_site import (
     FILES,
     MANIFEST,
+    PATIENCE,
     TOP,
     Handler,
     Site,
@@ -141,7 +142,7 @@ def test_truncated_body_of_unknown_length(site: Site, tmp_path: Path) -> None:
 
 def test_more_than_expected_is_not_read_to_its_end(site: Site, tmp_path: Path) -> None:
     url = site.put("/file.zip", half_then_wait(BODY, announced=False))
-    message = refused(url, tmp_path / "file.zip", size=1000, retries=0, timeout=5)
+    message = refused(url, tmp_path / "file.zip", size=1000, retries=0, timeout=60)
     assert "sent more than 1000 bytes" in message
 
 
@@ -303,7 +304,7 @@ def test_killed_fetch_leaves_no_file_and_does_not_stop_the_next(site: Site, tmp_
     url = site.put("/file.zip", half_then_wait(BODY), answer(BODY))
     code = "import sys; from course_lib.download import fetch; fetch(*sys.argv[1:])"
     with subprocess.Popen([sys.executable, "-c", code, url, str(target)]) as child:
-        assert site.half_sent.wait(60)
+        assert site.half_sent.wait(PATIENCE)
         child.kill()
     assert not target.exists()
     fetch(url, target, sha256=SHA256)

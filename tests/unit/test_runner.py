@@ -21,6 +21,7 @@ from course_lib import __main__ as cli
 from course_lib import environment, pages, paths, runner
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 600  # seconds for another process to end, on a computer that is busy with other things
 PRESETS = """
 [default]
 [smoke.all]
@@ -242,7 +243,7 @@ FAILURES = {
     "raises": ("print('so far')\nraise ValueError('no ants\\nat all')", "ValueError: no ants"),
     "hangs": (
         "import time\ntime.sleep(600)",
-        "CellTimeoutError: A cell timed out while it was being executed, after 3 s",
+        "CellTimeoutError: A cell timed out while it was being executed, after 5 s",
     ),
     "dies": ("import os\nos._exit(1)", "DeadKernelError: "),
 }
@@ -255,7 +256,8 @@ def test_failing_lesson_does_not_stop_the_others(
 ) -> None:
     source, message = FAILURES[kind]
     write_lesson(course / "notebooks", "01_first", "print('begun')", source, "print('never')")
-    code = cli.main(["run", "--preset", preset, "--cell-timeout", "3"])
+    impatient = ["--cell-timeout", "5"] if kind == "hangs" else []
+    code = cli.main(["run", "--preset", preset, *impatient])
     out, err = capsys.readouterr()
     assert code == 1
     assert "Traceback" not in err
@@ -524,11 +526,10 @@ def command_line(notebooks: Path, *given: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until something has happened in another process."""
-    end = time.monotonic() + seconds
+def wait_for(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    """Wait until a process has done something, however slow the computer is."""
     while not condition():
-        assert time.monotonic() < end, "it never happened"
+        assert process.poll() is None, "it ended before it did"
         time.sleep(0.02)
 
 
@@ -546,17 +547,17 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on(
     command = command_line(notebooks, "run", "--jobs", "1")
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
-            wait_for(begun.exists)
+            wait_for(process, begun.exists)
             kernels = psutil.Process(process.pid).children(recursive=True)
             twice = subprocess.run(
                 command_line(notebooks, "run", "--resume"), capture_output=True, encoding="utf-8"
             )
             process.send_signal(kind)
-            said = process.communicate(timeout=60)[1].decode()
+            said = process.communicate(timeout=PATIENCE)[1].decode()
         finally:
             process.kill()
     assert twice.returncode == 2 and "is still going on: wait for it" in twice.stderr
-    assert kernels and not psutil.wait_procs(kernels, timeout=30)[1], "a kernel was left running"
+    assert kernels and not psutil.wait_procs(kernels, timeout=PATIENCE)[1], "a kernel is left"
     if kind == signal.SIGINT:
         assert process.returncode == 130
         assert said == "course_lib: interrupted; 'run --resume' goes on from here\n"
@@ -578,7 +579,7 @@ def test_lessons_run_two_at_a_time(counted: Path, monkeypatch: pytest.MonkeyPatc
     meet = """
 import os, pathlib, time
 pathlib.Path({own!r}).touch()
-end = time.monotonic() + 60
+end = time.monotonic() + 600
 while not pathlib.Path({other!r}).exists():
     assert time.monotonic() < end, "the other never came"
     time.sleep(0.02)
@@ -620,14 +621,14 @@ def test_an_interrupt_ends_all_lessons_that_run(counted: Path) -> None:
     command = command_line(notebooks, "run", "--jobs", "2")
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
-            wait_for(lambda: len(list(notebooks.glob("begun*"))) == 2)
+            wait_for(process, lambda: len(list(notebooks.glob("begun*"))) == 2)
             kernels = psutil.Process(process.pid).children(recursive=True)  # and what they started
             process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=60)[1].decode()
+            said = process.communicate(timeout=PATIENCE)[1].decode()
         finally:
             process.kill()
     assert (process.returncode, said[:25]) == (130, "course_lib: interrupted; ")
-    assert len(kernels) == 4 and not psutil.wait_procs(kernels, timeout=30)[1]
+    assert len(kernels) == 4 and not psutil.wait_procs(kernels, timeout=PATIENCE)[1]
     assert lessons_of(counted) == [("01", "ok")]
 
 
