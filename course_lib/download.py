@@ -503,14 +503,15 @@ def _extract(archive: zipfile.ZipFile, entry: str, target: Path) -> str:
         raise DownloadError(
             f"{archive.filename} does not hold {entry}. Check that it is the right zip."
         ) from None
-    with disk_advice(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        file = target.open("wb", buffering=0)
-    with source, file:
-        while chunk := source.read(CHUNK):  # never more than the size announced and checked
-            digest.update(chunk)
-            with disk_advice(target):
-                _write_all(file, chunk)
+    with source:
+        with disk_advice(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file = target.open("wb", buffering=0)
+        with file:
+            while chunk := source.read(CHUNK):  # never more than the size announced and checked
+                digest.update(chunk)
+                with disk_advice(target):
+                    _write_all(file, chunk)
     return digest.hexdigest()
 
 

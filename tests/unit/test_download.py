@@ -17,6 +17,7 @@ from pathlib import Path
 from ssl import SSLCertVerificationError
 from urllib.error import URLError
 
+import psutil
 import pytest
 from local_site import (
     FILES,
@@ -590,9 +591,11 @@ def test_a_disk_that_is_full_when_unpacking_begins_or_ends_is_named(
 
     (tmp_path / "x.zip").write_bytes(zip_of(good_entries()))
     monkeypatch.setattr(Path, step, full)
-    with pytest.raises(DownloadError, match=r"photos.* cannot be written: .* Free some space"):
+    with pytest.raises(DownloadError, match=r"photos.* cannot be written: .* Free some") as refused:
         unpack(tmp_path / "x.zip", tmp_path / "photos", MANIFEST)
     assert left_in(tmp_path) == ["x.zip"]
+    held = {Path(file.path).name for file in psutil.Process().open_files()}
+    assert "x.zip" not in held, refused  # which would keep what the program had open
 
 
 def test_unpack_a_zip_without_a_folder_inside(tmp_path: Path) -> None:
