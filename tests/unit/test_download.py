@@ -594,8 +594,9 @@ def test_a_disk_that_is_full_when_unpacking_begins_or_ends_is_named(
     with pytest.raises(DownloadError, match=r"photos.* cannot be written: .* Free some") as refused:
         unpack(tmp_path / "x.zip", tmp_path / "photos", MANIFEST)
     assert left_in(tmp_path) == ["x.zip"]
+    # As long as the exception lives, so does all that the program did not close.
     held = {Path(file.path).name for file in psutil.Process().open_files()}
-    assert "x.zip" not in held, refused  # which would keep what the program had open
+    assert "x.zip" not in held, refused
 
 
 def test_unpack_a_zip_without_a_folder_inside(tmp_path: Path) -> None:
