@@ -109,6 +109,8 @@ class Bench:
             *(("a", {}), ("e", {}), ("e", single), ("e", {"batch_size": 128})),
             *((letter, {}) for letter in peers.NEEDS),
         ):
+            if contender not in self.options.only:
+                continue
             outcome = self.measure(self.task(network, contender, **others), 15)
             label = f"({contender}) {NAMES[contender]}"
             if isinstance(outcome, str):
@@ -202,6 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=6, help="in all (default: 6)")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--seeds", type=int, default=3, help="of the accuracies (default: 3)")
+    parser.add_argument("--only", default="abcdef", help="letters of contenders (default: all)")
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--profile", action="store_true", help="show what limits us, instead")
     parser.add_argument("--quick", action="store_true", help="does it run? 60 small copies, 32 px")
@@ -221,7 +224,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 bench.profile(network)
             return
         seconds = {network: bench.speed(network) for network in options.networks}
-        bench.accuracy(options.networks[-1], seconds[options.networks[-1]])
+        if options.seeds:
+            bench.accuracy(options.networks[-1], seconds[options.networks[-1]])
     print(f"\n{60 * options.minutes - (bench.ends - time.monotonic()):.0f} s in all", flush=True)
 
 

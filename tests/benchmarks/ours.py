@@ -116,7 +116,7 @@ def probe(task: Task) -> tuple[Outcome, Classifier]:
     train, val = (features.views(model, part, device=task.device) for part in parts)
     outcome.setup_seconds += watch.read()
     optimizer = torch.optim.AdamW(model.head.parameters(), lr=HEAD_RATE)
-    history = training.fit_head(
+    history = features.fit_head(
         model.head, train, val, epochs=task.epochs, optimizer=optimizer, seed=task.seed
     )
     _add(outcome, history, watch.read())
