@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode, v2
@@ -81,8 +81,10 @@ def open_photo(path: str | Path) -> Image.Image:
             return image.convert("RGB")
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{path}: not an image that Pillow can read") from None
     except Exception as error:  # decoders raise nearly everything on bytes that make no sense
-        raise ValueError(f"{path}: damaged, or not an image ({error})") from None
+        raise ValueError(f"{path}: damaged image ({error})") from None
 
 
 _opened: WeakValueDictionary = WeakValueDictionary()  # by path, time and size; while in use
