@@ -1,22 +1,24 @@
-"""From the name of a dataset to its folder, and from a folder to its list of images.
+"""From the name of a data set to its folder, and from a folder to its list of photos.
 
 Every folder has the layout of ``torchvision.datasets.ImageFolder``, once for each split::
 
     <folder>/train/<class>/<image>
     <folder>/val/<class>/<image>
-
-A lesson takes a name (``insects``), or the path of any folder laid out like this.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_lib.download import DownloadError, fetch, locked, read_manifest, unpack, verify_folder
-from course_lib.paths import course_root, data_dir
+from course_lib import progress
 
 SPLITS = ("train", "val")
 
@@ -29,24 +31,24 @@ KNOWN = {
 }
 
 HYMENOPTERA_URL = "https://download.pytorch.org/tutorial/hymenoptera_data.zip"
-HYMENOPTERA_TOP = "hymenoptera_data"  # the one folder at the top of that zip
+HYMENOPTERA_BYTES = 47_286_322
+HYMENOPTERA_SHA256 = "fbc41b31d544714d18dd1230b1e2b455e1557766e13e67f9f5a7a23af7c02209"
 HYMENOPTERA_DIR = "HYMENOPTERA_DIR"  # environment variable: a copy that you have already
 
 # What torchvision.datasets.ImageFolder takes for an image.
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
+class DownloadError(RuntimeError):
+    """The photos could not be fetched, or what came is not what was published."""
+
+
 @dataclass(frozen=True)
 class Listing:
-    """The images of a dataset.
+    """Class names in alphabetical order, and for each split its files.
 
-    Attributes
-    ----------
-    classes : tuple of str
-        Class names in alphabetical order; the place of a name is the number of its class.
-    files : dict of str to list of (Path, int)
-        For ``"train"`` and for ``"val"``: each image's absolute path and class number, class by
-        class, in the order of ``torchvision.datasets.ImageFolder``.
+    ``files["train"]`` and ``files["val"]`` are lists of (absolute path, label), where a label is
+    the position of a name in ``classes``, in the order of ``torchvision.datasets.ImageFolder``.
     """
 
     classes: tuple[str, ...]
@@ -54,225 +56,109 @@ class Listing:
 
     def counts(self, split: str) -> dict[str, int]:
         """Number of images of each class in ``"train"`` or ``"val"``."""
-        numbers = [number for _, number in self.files[split]]
-        return {name: numbers.count(number) for number, name in enumerate(self.classes)}
+        labels = [label for _, label in self.files[split]]
+        return {name: labels.count(label) for label, name in enumerate(self.classes)}
+
+
+def course_root() -> Path:
+    """Folder of the course, which holds ``notebooks/``, ``course_lib/`` and ``data/``."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / "data" / "README.md").is_file():
+        raise FileNotFoundError(
+            f"{root} has no data/README.md: install the course with 'pip install -e .' from its "
+            "own folder, so that its data are found."
+        )
+    return root
+
+
+def data_dir() -> Path:
+    """Folder ``data/`` of the course, as an absolute path."""
+    return course_root() / "data"
 
 
 def names() -> list[str]:
-    """Names of the datasets that the course knows, the default first."""
+    """Names of the data sets that the course knows, the default first."""
     return list(KNOWN)
 
 
 def find(dataset: str | Path) -> Path:
-    """Folder of a dataset.
+    """Folder of a data set, given by its name or as a path with ``train/`` and ``val/`` inside.
 
-    Parameters
-    ----------
-    dataset : str or Path
-        One of `names`, or the path of a folder with ``train/`` and ``val/`` inside. A relative
-        path starts from the working directory or, if nothing is there, from the course's folder.
-
-    Returns
-    -------
-    Path
-        Absolute path of the folder that holds ``train/`` and ``val/``.
-
-    Raises
-    ------
-    ValueError
-        If it is neither a known name nor a folder.
-    FileNotFoundError
-        If the folder is not there, or lacks ``train/`` or ``val/``.
+    A relative path starts from the working directory or, if nothing is there, from the course's
+    folder. What is neither a name nor such a folder is a ValueError or FileNotFoundError.
     """
-    if dataset == "hymenoptera":
-        return _own_copy() or _fetched_copy()
-    if isinstance(dataset, str) and dataset in KNOWN:
-        folder = data_dir() / KNOWN[dataset]
-        if missing := _missing_splits(folder):
-            raise FileNotFoundError(
-                f"dataset {dataset!r}: {folder} has no {missing}. These images are part of the "
-                "course: get them back with 'git checkout -- data/insects'."
-            )
+    if str(dataset) == "hymenoptera":
+        return _hymenoptera()
+    if str(dataset) in KNOWN:
+        folder = data_dir() / KNOWN[str(dataset)]
+        _check_splits(folder, "Get the course's images back: 'git checkout -- data/insects'.")
         return folder
-    folder = _absolute(dataset)
+    folder = Path(dataset).expanduser()
+    if not folder.exists():
+        folder = course_root() / folder
     if not str(dataset).strip() or not folder.is_dir():
-        close = difflib.get_close_matches(str(dataset).lower(), names(), n=1)
+        close = difflib.get_close_matches(str(dataset).lower(), KNOWN, n=1)
         raise ValueError(
             f"unknown dataset {str(dataset)!r}"
             + (f": did you mean {close[0]!r}?" if close else ".")
-            + f" Known are {', '.join(names())}; or a path of a folder with train/ and val/."
+            + f" Known are {', '.join(KNOWN)}; or a path of a folder with train/ and val/."
         )
-    if missing := _missing_splits(folder):
-        raise FileNotFoundError(
-            f"{folder} has no {missing}: expected train/<class>/ and val/<class>/ with images."
-        )
-    return folder
+    _check_splits(folder, "Expected train/<class>/ and val/<class>/ with images.")
+    return folder.absolute()
 
 
-def download(name: str, *, url: str = HYMENOPTERA_URL) -> Path:
-    """Fetch a dataset into ``data/`` and check every file of it.
-
-    What is there already is checked and not fetched again; so is the copy that the environment
-    variable ``HYMENOPTERA_DIR`` names.
-
-    Parameters
-    ----------
-    name : str
-        Only ``"hymenoptera"``, the article's 397 photos, needs fetching.
-    url : str
-        Address of the zip.
-
-    Returns
-    -------
-    Path
-        Absolute path of the folder that holds ``train/`` and ``val/``.
-
-    Raises
-    ------
-    ValueError
-        If the course does not know the name, or has nothing to fetch for it.
-    FileNotFoundError
-        If ``HYMENOPTERA_DIR`` is set, but not to a folder with ``train/`` and ``val/``.
-    DownloadError
-        If the photos cannot be fetched, or a file of them is missing or damaged.
-    """
-    if name != "hymenoptera":
-        if name in KNOWN:
-            raise ValueError(f"{name!r} is part of the course: there is nothing to download.")
-        raise ValueError(f"cannot download {name!r}: only 'hymenoptera' can be downloaded.")
-    manifest = read_manifest(data_dir() / "hymenoptera.sha256", top=HYMENOPTERA_TOP)
-    if own := _own_copy():
-        _verify(own, manifest, f"Mend that copy, or unset {HYMENOPTERA_DIR} to download another.")
-        print(f"hymenoptera: {HYMENOPTERA_DIR} is set; {len(manifest)} files verified in {own}")
-        return own
-    folder, cache = data_dir() / KNOWN[name], data_dir() / ".cache"
-    archive = cache / "hymenoptera_data.zip"
-    try:
-        with locked(cache / f"{folder.name}.lock"):
-            there = folder.exists()
-            try:
-                if not there:
-                    fetch(url, archive)
-                    unpack(archive, folder, manifest, top=HYMENOPTERA_TOP)
-            finally:
-                archive.unlink(missing_ok=True)
-    except DownloadError as error:
-        raise DownloadError(
-            f"{error}\nOr without a download from here: get {url} on another computer, unpack it, "
-            f"and set the environment variable {HYMENOPTERA_DIR} to the folder {HYMENOPTERA_TOP} "
-            "that comes out."
-        ) from error
-    if there:
-        _verify(folder, manifest, f"Delete {folder}, then download again.")
-        print(f"hymenoptera: already there, {len(manifest)} files verified in {folder}")
+def _hymenoptera() -> Path:
+    """Folder of the article's photos: the reader's own copy, or the one that was fetched."""
+    if own := os.environ.get(HYMENOPTERA_DIR):
+        folder = Path(own).expanduser().absolute()
+        inner = folder / "hymenoptera_data"
+        advice = f"Set it to {inner}." if inner.is_dir() else "Correct it, or unset it."
+        _check_splits(folder, f"The environment variable {HYMENOPTERA_DIR} names it. {advice}")
         return folder
-    print(f"hymenoptera: {len(manifest)} files downloaded and verified in {folder}")
+    folder = data_dir() / KNOWN["hymenoptera"]
+    _check_splits(
+        folder,
+        "Run 'python -m course_lib download hymenoptera', or set the environment variable "
+        f"{HYMENOPTERA_DIR} to a copy of the article's photos. Or use 'insects', the images that "
+        "come with the course.",
+    )
     return folder
+
+
+def _check_splits(folder: Path, advice: str) -> None:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not there. {advice}")
+    if missing := [f"{split}/" for split in SPLITS if not (folder / split).is_dir()]:
+        raise FileNotFoundError(f"{folder} has no {' and no '.join(missing)}. {advice}")
 
 
 def scan(folder: str | Path) -> Listing:
-    """List the images of a folder by split and class.
+    """List the images of a folder by split and class, in the same order on every computer.
 
     As ``torchvision.datasets.ImageFolder`` does, this takes every image below a class folder, also
     in folders inside it. Unlike it, this leaves out what is hidden (a name that begins with a dot,
-    such as ``.ipynb_checkpoints``), and insists on the same classes in both splits.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Folder with ``train/<class>/`` and ``val/<class>/``.
-
-    Returns
-    -------
-    Listing
-        Classes and files, in the same order on every computer.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a split has no folder, or no class folder in it.
-    ValueError
-        If there is only one class, a class without an image, or a class in one split only.
+    such as ``.ipynb_checkpoints``), and insists on the same two or more classes in both splits.
     """
     folder = Path(folder).absolute()
-    if missing := _missing_splits(folder):
-        raise FileNotFoundError(f"{folder} has no {missing}: a dataset needs train/ and val/.")
-    classes = {split: _class_names(folder / split) for split in SPLITS}
-    lacking = [
-        f"{split}/ lacks {', '.join(sorted(set(classes[other]) - set(classes[split])))}"
-        for split, other in (SPLITS, SPLITS[::-1])
-        if set(classes[other]) - set(classes[split])
-    ]
-    if lacking:
-        raise ValueError(f"{folder}: the splits have different classes: {'; '.join(lacking)}.")
-    if len(classes["train"]) == 1:
-        raise ValueError(
-            f"{folder} has only one class, {classes['train'][0]!r}: a classifier needs two or more."
-        )
+    _check_splits(folder, "A data set needs train/ and val/.")
+    train, val = (_class_names(folder / split) for split in SPLITS)
+    if train != val:
+        odd = ", ".join(sorted(set(train) ^ set(val)))
+        raise ValueError(f"{folder}: the splits have different classes: {odd} is in one only.")
+    if len(train) == 1:
+        raise ValueError(f"{folder} has only one class, {train[0]!r}: a classifier needs two.")
     files: dict[str, list[tuple[Path, int]]] = {}
     for split in SPLITS:
         files[split] = []
-        for number, name in enumerate(classes[split]):
+        for label, name in enumerate(train):
             images = _images(folder / split / name)
             if not images:
                 raise ValueError(
                     f"class {name!r} has no image in {folder / split / name}: expected files "
                     f"ending in {' '.join(IMAGE_EXTENSIONS)}."
                 )
-            files[split] += [(image, number) for image in images]
-    return Listing(tuple(classes["train"]), files)
-
-
-def _own_copy() -> Path | None:
-    """Folder that ``HYMENOPTERA_DIR`` names, or None if it is not set."""
-    value = os.environ.get(HYMENOPTERA_DIR)
-    if not value:
-        return None
-    folder = _absolute(value)
-    if missing := _missing_splits(folder):
-        inner = folder / HYMENOPTERA_TOP
-        advice = f"Set it to {inner}." if not _missing_splits(inner) else "Mend or unset it."
-        what = f"that folder has no {missing}" if folder.is_dir() else "there is no such folder"
-        raise FileNotFoundError(
-            f"the environment variable {HYMENOPTERA_DIR} is set to {value!r}, but {what}: "
-            f"expected the folder of the article's photos, with train/ and val/. {advice}"
-        )
-    return folder
-
-
-def _fetched_copy() -> Path:
-    """Folder ``data/hymenoptera``, where `download` puts the article's photos."""
-    folder = data_dir() / KNOWN["hymenoptera"]
-    if missing := _missing_splits(folder):
-        what = f"{folder} has no {missing}" if folder.is_dir() else f"{folder} is not there"
-        raise FileNotFoundError(
-            f"dataset 'hymenoptera': {what}. Run 'python -m course_lib download hymenoptera', or "
-            f"set the environment variable {HYMENOPTERA_DIR} to a copy of the article's photos. "
-            "Or use 'insects', the images that come with the course."
-        )
-    return folder
-
-
-def _verify(folder: Path, manifest: dict[str, str], advice: str) -> None:
-    problems = verify_folder(folder, manifest)
-    if problems:
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise DownloadError(
-            f"{folder} is damaged, {len(problems)} of {len(manifest)} files: "
-            f"{'; '.join(problems[:5])}{more}. {advice}"
-        )
-
-
-def _absolute(path: str | Path) -> Path:
-    """Absolute form of a path, relative to the working directory or else to the course."""
-    path = Path(path).expanduser()
-    if path.is_absolute() or path.exists():
-        return path.absolute()
-    return course_root() / path
-
-
-def _missing_splits(folder: Path) -> str:
-    return " and no ".join(f"{split}/" for split in SPLITS if not (folder / split).is_dir())
+            files[split] += [(image, label) for image in images]
+    return Listing(tuple(train), files)
 
 
 def _class_names(folder: Path) -> list[str]:
@@ -292,3 +178,69 @@ def _images(folder: Path) -> list[Path]:
             if not name.startswith(".") and name.lower().endswith(IMAGE_EXTENSIONS):
                 found.append(Path(where, name))
     return found
+
+
+def download(name: str, url: str = HYMENOPTERA_URL) -> Path:
+    """Fetch the article's 397 photos (47 MB) into ``data/``, and return their folder.
+
+    What comes is compared with the size and SHA-256 that were published, and moved into place as
+    the last step: the photos are there whole, or not at all. What is there is not fetched again.
+    """
+    if name != "hymenoptera":
+        raise ValueError(f"{name!r} cannot be downloaded: only 'hymenoptera' can, and need be.")
+    folder = data_dir() / KNOWN[name]
+    if os.environ.get(HYMENOPTERA_DIR) or folder.exists():
+        return _hymenoptera()
+    with tempfile.TemporaryDirectory(dir=data_dir(), prefix=".hymenoptera-") as scratch:
+        archive = Path(scratch, "photos.zip")
+        try:
+            _fetch(url, archive)
+            shutil.unpack_archive(archive, scratch)
+            Path(scratch, "hymenoptera_data").rename(folder)
+        except (OSError, RuntimeError) as error:
+            if folder.exists():  # somebody else was faster
+                return folder
+            raise DownloadError(
+                f"{url} could not be fetched ({error}). Without a network: get it on another "
+                f"computer, unpack it, and set the environment variable {HYMENOPTERA_DIR} to the "
+                "folder hymenoptera_data that comes out."
+            ) from error
+    return folder
+
+
+def _fetch(url: str, archive: Path) -> None:
+    from torch.hub import download_url_to_file  # importing torch takes seconds
+
+    for last_try in (False, False, True):
+        try:
+            download_url_to_file(url, str(archive), progress=progress.is_watched())
+            break
+        except OSError:  # a connection that broke off: once more
+            if last_try:
+                raise
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != HYMENOPTERA_SHA256:
+        raise RuntimeError(
+            f"what came is not the published file: {archive.stat().st_size:,} bytes with SHA-256 "
+            f"{found[:12]}…, expected {HYMENOPTERA_BYTES:,} with {HYMENOPTERA_SHA256[:12]}…"
+        )
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Yield a path to write to, which takes the place of ``path`` at the end, or never."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
+        unfinished = Path(scratch, path.name)
+        yield unfinished
+        unfinished.replace(path)
+
+
+def whole(name: str, value: object, least: int = 0) -> int:
+    """Return ``value`` if it is a whole number of ``least`` or more; else a ValueError says so."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**32:
+        raise ValueError(
+            f"{name} is {value!r}: expected a whole number of {least} or more, below 2**32."
+        )
+    return value

@@ -13,10 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-try:
-    from tqdm import tqdm
-except ImportError:  # python -m course_lib info says so, and must be able to
-    tqdm = object
+from tqdm import tqdm
 
 T = TypeVar("T")
 
@@ -72,19 +69,8 @@ class NotebookBar(tqdm):
 def bar(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Iterate over items behind a progress bar that disappears when done.
 
-    Parameters
-    ----------
-    items : iterable
-        What to walk through.
-    description : str
-        Text in front of the bar.
-    total : int, optional
-        Number of items, where ``len(items)`` is not known.
-
-    Returns
-    -------
-    iterator
-        The same items in the same order. `tqdm <https://tqdm.github.io>`_ draws the bar.
+    ``total`` is the number of items, where ``len(items)`` is not known. `tqdm
+    <https://tqdm.github.io>`_ draws the bar.
     """
     if not is_watched():
         return iter(items)

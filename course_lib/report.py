@@ -1,37 +1,86 @@
-"""Numbers for people: means with their spread, verdicts, tables, key numbers of a lesson."""
+"""Numbers for people: repeated runs as tidy tables, means with their spread, verdicts."""
 
 from __future__ import annotations
 
+import itertools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import pandas as pd
 from IPython.display import Markdown, display
+from threadpoolctl import threadpool_limits
+
+from course_lib import progress
+from course_lib.datasets import whole
 
 RESULT_MIME = "application/vnd.course.result+json"
 
 
-def mean_std(values: Sequence[float], digits: int = 3) -> str:
-    """Mean and sample standard deviation as text.
+def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence) -> pd.DataFrame:
+    """Run an experiment for every seed, 0, 1, …, and every combination of settings.
 
-    Parameters
-    ----------
-    values : sequence of float
-        One value a seed.
-    digits : int
-        Decimals shown.
-
-    Returns
-    -------
-    str
-        ``"0.913 ± 0.012"``; of a single value, which has no spread, ``"0.913"``.
-
-    Raises
-    ------
-    ValueError
-        If there is no value.
+    ``run(seed=0, setting=value, …)`` returns a score for each method it compared. Methods compared
+    in one call see the same draw of data, so their difference is paired. The table is `tidy
+    <https://doi.org/10.18637/jss.v059.i10>`_: a column per setting, then seed, method and score.
     """
-    if not values:
-        raise ValueError("no values to average: run at least one seed.")
+    whole("seeds", seeds, 1)
+    settings = [
+        dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
+    ]
+    rows = []
+    # One thread: more are no faster on matrices this small, and ten times slower as soon as
+    # something else wants a core, since each waits for the others in a busy loop.
+    with threadpool_limits(1, "blas"):
+        for setting, seed in progress.bar([*itertools.product(settings, range(seeds))], "trials"):
+            scores = run(seed=seed, **setting)
+            rows += [{**setting, "seed": seed, "method": m, "score": s} for m, s in scores.items()]
+    if not rows:
+        raise ValueError("the experiment has no score: give every setting a value, and return one.")
+    return pd.DataFrame(rows)
+
+
+def summary(
+    frame: pd.DataFrame,
+    columns: str | None = None,
+    digits: int = 3,
+    baseline: tuple[str, float] | None = None,
+) -> Markdown:
+    """Table of the mean ± standard deviation over seeds, a row per method of `trials`.
+
+    ``columns`` is a setting whose values become the columns; ``baseline`` is the name and score of
+    a trivial answer, which becomes the last row.
+    """
+    rows = []
+    for method, of_method in frame.groupby("method", sort=False):
+        row: dict[str, object] = {"method": method}
+        if columns is None:
+            row["mean ± std"] = mean_std(list(of_method["score"]), digits)
+        else:
+            for value in frame[columns].unique():
+                scores = list(of_method.loc[of_method[columns] == value, "score"])
+                shown = mean_std(scores, digits) if scores else "–"
+                row[f"{columns.replace('_', ' ')} {value}"] = shown
+        rows.append(row)
+    if baseline is not None:
+        name, score = baseline
+        headings = [heading for heading in rows[0] if heading != "method"]
+        rows.append({"method": name, **dict.fromkeys(headings, f"{score:.{digits}f}")})
+    return table(rows)
+
+
+def mean(frame: pd.DataFrame, method: str, **setting: object) -> float:
+    """Mean score of a method over seeds, and over all settings that are not named."""
+    chosen = frame[frame["method"] == method]
+    for name, value in setting.items():
+        chosen = chosen[chosen[name] == value]
+    if chosen.empty:
+        asked = ", ".join([repr(method), *(f"{k}={v!r}" for k, v in setting.items())])
+        raise ValueError(f"no run of {asked}: there are {', '.join(frame['method'].unique())}.")
+    return float(chosen["score"].mean())
+
+
+def mean_std(values: Sequence[float], digits: int = 3) -> str:
+    """Mean and sample standard deviation, ``"0.913 ± 0.012"``; one value alone has no spread."""
     mean = f"{statistics.fmean(values):.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
@@ -42,22 +91,9 @@ def verdict(claim: str, holds: bool) -> None:
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> Markdown:
-    """Show rows as a table.
+    """Show rows with the same keys, which become the column heads; floats have 3 decimals.
 
-    Parameters
-    ----------
-    rows : sequence of mappings
-        All with the same keys, which become the column heads; floats are shown with 3 decimals.
-
-    Returns
-    -------
-    IPython.display.Markdown
-        Rendered by JupyterLab and in web pages, readable as text elsewhere.
-
-    Raises
-    ------
-    ValueError
-        If there is no row, or the rows differ in their keys.
+    JupyterLab and web pages render it, and it can be read as text elsewhere.
     """
     if not rows or any(list(row) != list(rows[0]) for row in rows):
         raise ValueError("a table needs at least one row, and the same columns in every row.")
@@ -72,13 +108,7 @@ def table(rows: Sequence[Mapping[str, object]]) -> Markdown:
 
 
 def key_numbers(numbers: Mapping[str, float | int | str]) -> None:
-    """Show the numbers a lesson is remembered by, and hand them to the runner's summary.
-
-    Parameters
-    ----------
-    numbers : mapping of str to number or str
-        For example ``{"frozen": 0.92, "scratch": 0.61}``.
-    """
+    """Show the numbers a lesson is remembered by, and hand them to the runner's summary."""
     rows = [{"result": name, "value": value} for name, value in numbers.items()]
     shown = table(rows).data
     bundle = {RESULT_MIME: dict(numbers), "text/markdown": shown, "text/plain": shown}

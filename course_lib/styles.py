@@ -14,11 +14,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 from torchvision.transforms import v2
 
-from course_lib import loaders, require
-
-
-def _photo(image: Image.Image) -> Image.Image:
-    return image
+from course_lib import loaders
 
 
 def _gray(image: Image.Image) -> Image.Image:
@@ -58,14 +54,10 @@ def _fog(image: Image.Image) -> Image.Image:
     return Image.fromarray((pixels * 0.25 + 185).clip(0, 255).astype("uint8"))
 
 
-def _negative(image: Image.Image) -> Image.Image:
-    return ImageChops.invert(image)
-
-
 STYLES: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "photo": _photo,
+    "photo": Image.Image.copy,
     "gray": _gray,
-    "negative": _negative,
+    "negative": ImageChops.invert,
     "soft": _soft,
     "fog": _fog,
     "sketch": _sketch,
@@ -75,27 +67,10 @@ STYLES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def restyle(image: Image.Image, style: str) -> Image.Image:
-    """Return a copy of an image in another style.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        Mode ``"RGB"``.
-    style : str
-        ``"photo"`` (unchanged), ``"gray"``, ``"negative"``, ``"soft"``, ``"fog"``, ``"sketch"``,
-        ``"night"`` or ``"edges"``.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode ``"RGB"``, the same size. The same image always gives the same pixels.
-
-    Raises
-    ------
-    ValueError
-        If the style is unknown.
-    """
-    return STYLES[require.one_of("style", style, STYLES)](image)
+    """Return a copy of an RGB image in another style, one of ``STYLES``; always the same one."""
+    if style not in STYLES:
+        raise ValueError(f"style is {style!r}: expected one of {', '.join(STYLES)}.")
+    return STYLES[style](image)
 
 
 def styled_transform(
@@ -103,24 +78,12 @@ def styled_transform(
 ) -> v2.Compose:
     """Return the evaluation pipeline with a style between the crop and the normalisation.
 
-    Parameters
-    ----------
-    preprocessing : Preprocessing
-        Of the backbone that will see the images.
-    image_size : int
-        Side of the square output, in pixels, 8 or more.
-    style : str
-        See :func:`restyle`. It is applied at ``image_size``, so that large and small photos of one
-        scene come out alike.
-
-    Returns
-    -------
-    torchvision.transforms.v2.Compose
-        PIL image to float32 tensor of shape (3, image_size, image_size); nothing random.
+    It is applied at ``image_size``, so that large and small photos of one scene come out alike.
     """
-    require.one_of("style", style, STYLES)
     plain = loaders.eval_transform(preprocessing, image_size)
     if style == "photo":
         return plain
+    restyle(Image.new("RGB", (8, 8)), style)  # an unknown style is refused here, not in a batch
     resize, crop, *to_tensor = plain.transforms
-    return v2.Compose([resize, crop, v2.Lambda(partial(restyle, style=style)), *to_tensor])
+    styled = v2.Lambda(partial(restyle, style=style))
+    return v2.Compose([v2.ToPILImage(), resize, crop, styled, *to_tensor])
