@@ -41,7 +41,7 @@ def photos(folder: Path, train: int, test: int) -> finetune.Settings:
     for split, count in (("train", train), ("val", test)):
         for i in range(count):
             save_photo(folder / split / ("ants", "bees")[i % 2] / f"{i:03}.png", i, (16, 16))
-    small = {"image_size": 16, "learning_rate": 0.1, "device": "cpu", "epochs": 4}
+    small = {"image_size": 16, "learning_rate": 0.01, "device": "cpu", "epochs": 4}
     return finetune.Settings(str(folder), "linear", **small)
 
 
@@ -61,7 +61,7 @@ def train(settings: finetune.Settings, last_step: int, last_call: int) -> dict:
     """Fine-tune, and die before a step of the optimiser or at a call of a Python function."""
     steps, calls = Moments(last_step), Moments(last_call)
     register_optimizer_step_pre_hook(steps)
-    sys.setprofile(calls)
+    sys.setprofile(calls if last_call else None)
     outcome = finetune.run(settings)
     sys.setprofile(None)
     weights = torch.cat([p.detach().flatten() for p in BUILT[-1].parameters()]).tolist()
@@ -95,43 +95,44 @@ def together(processes: int, settings: finetune.Settings, step: int = 0, call: i
     return [json.loads(r.read_text("utf-8")) if r.exists() else None for r in results]
 
 
-def killed_at_random(settings: finetune.Settings, whole: dict, kills: int) -> dict:
-    """Train again and again from a checkpoint, and die at random calls, so many times in all."""
-    file = Path(settings.dataset, "run.ckpt")
-    settings, moments = replace(settings, checkpoint=file), random.Random(0)
-    found = {"ended": [], "resumed": 0, "writing": 0}
+def killed_at_random(settings: finetune.Settings, kills: int) -> dict:
+    """Train once undisturbed, then again and again, dying at random calls, so many in all."""
+    file = Path(settings.checkpoint)
+    (whole,) = together(1, settings, call=-1)
+    file.unlink()
+    found, moments = {"whole": whole, "ended": [], "resumed": 0, "writing": 0}, random.Random(0)
     while kills >= 0:  # the last one is left alone, and comes to its end
         found["resumed"] += file.exists()
-        call = moments.randrange(1, whole["calls"] // 2) if kills else 0
-        (result,) = together(1, settings, call=call)
+        last = moments.randrange(1, whole["calls"] * 2 // 3) if kills else 0
+        (result,) = together(1, settings, call=last)
         if result is None:
-            kills -= 1
-            found["writing"] += any(file.parent.glob(".*"))
+            found["writing"] += len(list(file.parent.glob(".*")))
         else:
             found["ended"].append(result)
             file.unlink()
-            kills -= kills == 0
-    return {**found, "left": [path.name for path in file.parent.glob(".*")]}
+        kills -= result is None or kills == 0
+    return found
 
 
 def main(folder: Path) -> None:
     """Everything that takes processes of their own."""
     torch.set_num_threads(1)
     models.build_model = tiny
-    finetune.run(photos(folder / "first", 10, 2))  # what is imported on the way is there then
+    kept = replace(photos(folder / "any", 10, 2), checkpoint=folder / "any.ckpt")
+    for epochs in (1, 2):
+        finetune.run(replace(kept, epochs=epochs))  # what is imported on the way is there then
     many = photos(folder / "many", 244, 7)  # 195 to train on, 49 to validate
     found = {str(n): together(n, many) for n in (1, 2, 4)}
+    kept = replace(many, checkpoint=folder / "many.ckpt")
+    together(2, replace(kept, epochs=2))
+    found["two, then one"] = together(1, kept)
     few = replace(photos(folder / "few", 40, 7), batch_size=7, backbone="noisy")
-    found["alone"] = together(1, few)
-    found["random"] = killed_at_random(few, found["alone"][0], 20)
+    found["random"] = killed_at_random(replace(few, checkpoint=folder / "few" / "1.ckpt"), 20)
     file = folder / "two.ckpt"
     found["two"], kept = together(2, few), replace(few, checkpoint=file)
     found["died"] = together(2, kept, step=12)  # in the third of four epochs
     found["half"] = len(finetune.load(file)["history"]["seconds"])
     found["went on"] = together(2, kept)
-    kept = replace(many, checkpoint=folder / "many.ckpt")
-    together(2, replace(kept, epochs=2))
-    found["with one"] = together(1, kept)
     print(json.dumps(found))
 
 
