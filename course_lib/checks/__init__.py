@@ -44,9 +44,8 @@ class NotAttempted(Exception):
 class Exercise:
     """An exercise of a lesson, called with an answer.
 
-    The judge takes the answer and raises `Wrong` if it is wrong; it depends on no data set and on
-    nothing that a notebook computed. The hints lead from a nudge to nearly everything, and
-    ``right`` says what it means to have found the answer.
+    The judge raises `Wrong` for a wrong answer; it depends on no data set and on nothing that a
+    notebook computed. The hints lead from a nudge to nearly everything.
     """
 
     def __init__(self, judge: Callable[[Any], None], hints: Sequence[str], right: str) -> None:
@@ -149,9 +148,9 @@ def positions(found: Any, count: int, texts: str = "") -> np.ndarray:
     if array.ndim != 1 or not array.size:
         raise Wrong(f"expected positions in one flat array, got {kind(array)}.")
     if (array % 1).any() or array.min() < 0 or array.max() >= count:
-        raise Wrong(f"some positions lie outside 0 to {count - 1}, or between them.")
+        raise Wrong(f"positions are whole numbers from 0 to {count - 1}; some of yours are not.")
     if len(set(array.tolist())) < len(array):
-        raise Wrong("a position is there twice: whoever draws, draws without replacement.")
+        raise Wrong("a position is there twice. If you draw, draw without replacement.")
     return array.astype(int)
 
 
@@ -187,15 +186,19 @@ def _array(found: Any, wanted: str, texts: str = "") -> np.ndarray:
         if array.dtype == object and all(isinstance(each, (Real, Decimal)) for each in array.flat):
             array = array.astype(float)
     except Exception:
-        raise Wrong(f"expected {wanted}, got {kind(found)} with parts that do not fit.") from None
+        raise Wrong(f"expected {wanted}, got {kind(found)} that holds other things.") from None
     if array.dtype.kind not in "biuf":
         other = {"U": "texts", "c": "complex numbers"}.get(array.dtype.kind, "objects")
-        got = f"an array of {other}" if array.ndim else kind(found)
-        raise Wrong(texts if texts and other == "texts" else f"expected {wanted}, got {got}.")
+        if texts and other == "texts":
+            raise Wrong(texts)
+        alone = array.ndim == 0 and not isinstance(found, (np.ndarray, np.generic))
+        got = kind(found) if alone else f"{KINDS.get(type(found), 'an array')} of {other}"
+        raise Wrong(f"expected {wanted}, got {got}.")
     return array
 
 
 def _plain(found: Any) -> Any:
+    """The answer with NumPy arrays in place of tensors, also inside lists."""
     if isinstance(found, torch.Tensor):
         found = found.detach().cpu()
         return (found.double() if found.is_floating_point() else found).numpy()

@@ -22,9 +22,7 @@ def class_weights(answer: object) -> None:
     if same(got, 0.4):
         raise Wrong("the weights of the two classes have changed places.")
     if same(found, np.where(labels == 1, 0.6, 0.4)):
-        raise Wrong(
-            "that forgets how frequent the classes are in the source: divide by their share there."
-        )
+        raise Wrong("that forgets how frequent the classes are in the source: divide by that.")
     compare(got, 0.6, f"asked for a share of 0.6, class 1 gets {got:.2f} of the weight.")
     mean = found.mean()
     compare(mean, 1, f"the shares are right; the mean weight is {mean:.3g}, not 1.")

@@ -19,14 +19,12 @@ def onto_the_source(answer: object) -> None:
     source, pool, test = (rng.normal(size=(count, 3)) for count in (9, 7, 5))
     pool += 4
     step = source.mean(axis=0) - pool.mean(axis=0)
-    found = numbers(call(answer, test, source, pool))
+    found = numbers(call(answer, test, source, pool), None, "the test images, moved")
     if found.shape == source.shape:
         raise Wrong("you return as many images as the source has. It is the test images that move.")
     found = numbers(found, test.shape, "the test images, moved")
     if same(found, test - test.mean(axis=0) + source.mean(axis=0)):
-        raise Wrong(
-            "that uses the mean of the test images. They must not help: take the pool's mean."
-        )
+        raise Wrong("that uses the mean of the test images. They must not help: take the pool's.")
     if same(found, test - step):
         raise Wrong("the wrong way round: that moves them even further from the source.")
     if same(found, test + source.mean() - pool.mean()):

@@ -50,9 +50,7 @@ def every_fifth_ant(answer: object) -> None:
         ants, kept = np.flatnonzero(y < 0), np.sort(found[y[found] < 0])
         if len(found) - len(kept) < (y > 0).sum():
             raise Wrong("some bees are lost: ants are -1 and bees are +1, only ants become rare.")
-        if len(kept) != len(ants) // 5:
-            raise Wrong(
-                f"of {len(ants)} ants, {len(kept)} are kept: every fifth would be {len(ants) // 5}."
-            )
+        if len(kept) != (few := len(ants) // 5):
+            raise Wrong(f"of {len(ants)} ants, {len(kept)} are kept: every fifth would be {few}.")
         if not any(same(kept, ants[first::5]) for first in range(5)):
             raise Wrong("so many ants are kept, but not every fifth: a slice with a step does it.")

@@ -35,10 +35,7 @@ def with_erasing(answer: object) -> None:
         if not any(changed):
             raise Wrong("nothing is erased.")
         if not all(changed):
-            raise Wrong(
-                f"only {sum(changed)} of 20 draws have a box. It erases with probability `p`, 0.5 "
-                "by default."
-            )
+            raise Wrong(f"only {sum(changed)} of 20 draws have a box. `p` is 0.5 by default.")
         if np.mean([np.asarray(draw) == before for draw in draws]) < 0.3:
             raise Wrong("more than the box has changed. Leave the other transforms out.")
 

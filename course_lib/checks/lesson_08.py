@@ -27,8 +27,8 @@ def shared_mistakes(answer: object) -> None:
         raise Wrong("that is a share of all photos. Divide by the mistakes of the first seed.")
     if same(found, 1 / 7):
         raise Wrong("you divided by the photos that either gets wrong. Divide by the first's.")
-    several = f"the first makes 4 mistakes, the second shares 1 of them, not {found:.2f}."
-    compare(found, 0.25, several)
+    one = f"the first makes 4 mistakes, the second shares 1 of them, not {found:.2f}."
+    compare(found, 0.25, one)
     itself = "a model shares all mistakes with itself: expected 1."
     compare(call(answer, second, second, labels), 1, itself)
 

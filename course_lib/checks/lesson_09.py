@@ -76,9 +76,6 @@ def only_the_head(answer: object) -> None:
         if weights:
             raise Wrong("the statistics stay, but the weights learn: switch their gradients off.")
         if statistics:
-            raise Wrong(
-                "the weights stay, but the running statistics drift: some BatchNorm layer is still "
-                "in training mode."
-            )
+            raise Wrong("the running statistics drift: some BatchNorm is still in training mode.")
         if not model.head.training:
             raise Wrong("the head is in evaluation mode; a dropout in it would be off. Train it.")

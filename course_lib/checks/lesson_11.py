@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_lib.checks import NotAttempted, Wrong, call_in_place, exercise, numbers, shown
+from course_lib.checks import NOTHING, NotAttempted, Wrong, call_in_place, exercise, numbers, shown
 
 # What is wrong with each run, and what its curves or its photos show.
 FAULTS = {
@@ -152,7 +152,8 @@ def starts_afresh(answer: object) -> None:
 
 def _says(answer: object, backward: Callable, network: nn.Module | None = None) -> bool:
     """What a check says of a program; its network is its own, since a copy has no gradients."""
-    found = call_in_place(answer, backward, network or _network())
+    if (found := call_in_place(answer, backward, network or _network())) is None:
+        raise Wrong(NOTHING)
     found = numbers(found, (), "True or False")
     if found not in (0, 1):
         raise Wrong(f"expected True or False, got {found:g}.")

@@ -62,10 +62,7 @@ def _drawn(answer: object, groups: np.ndarray, share: float, seed: int) -> tuple
     chosen, rest = set(groups[found]), set(np.delete(groups, found))
     if torn := sorted(chosen & rest):
         raise Wrong(f"{str(torn[0])!r} has photos on both sides: draw groups, not photos.")
-    count = len(set(groups))
-    if len(chosen) != round(share * count):
-        raise Wrong(
-            f"{len(chosen)} of {count} groups are in val; a share of {share} would be "
-            f"{round(share * count)}."
-        )
+    count, many = len(set(groups)), round(share * len(set(groups)))
+    if len(chosen) != many:
+        raise Wrong(f"{len(chosen)} of {count} groups are in val; {share:.0%} would be {many}.")
     return tuple(sorted(found.tolist()))

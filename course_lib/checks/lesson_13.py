@@ -11,8 +11,8 @@ from course_lib.checks import Wrong, call, compare, exercise, numbers, positions
 @exercise(
     "A share of eight images speaks for eight, a share of four for four.",
     "Multiply each gradient by its count, add up, and divide by the sum of the counts.",
-    right="a mean of means needs weights. `course_lib.distributed` puts them into the averaging of "
-    "DistributedDataParallel, so that the last, smaller batch does no harm.",
+    right="a mean of means needs weights. `course_lib.tools.finetune` puts them into the averaging "
+    "of DistributedDataParallel, so that the last, smaller batch does no harm.",
 )
 def combine(answer: object) -> None:
     """``answer(gradients, counts)``: the gradient of the mean loss over all images."""

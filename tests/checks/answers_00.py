@@ -10,7 +10,10 @@ WRONG = {
     ],
     "zero_shot_answers": [
         ("def zero_shot_answers(logits, columns): return logits.argmax(1)", "among all classes"),
-        ("def zero_shot_answers(logits, columns): return logits[:, columns]", "one answer per photo"),
+        (
+            "def zero_shot_answers(logits, columns): return logits[:, columns]",
+            "one answer per photo",
+        ),
         (
             "def zero_shot_answers(logits, columns):\n"
             "    return torch.tensor(columns)[logits[:, columns].argmax(1)]",

@@ -10,7 +10,7 @@ WRONG = {
         (CUT + "layers[len(layers) - depth:], layers[:len(layers) - depth]", "come first"),
         (CUT + "layers[:len(layers) - depth - 1], layers[len(layers) - depth:]", "a layer is lost"),
         (CUT + "layers[:1], layers[1:]", "4 layers train"),
-        (CUT + "layers[len(layers) - depth:]", "return two lists"),
+        (CUT + "layers[len(layers) - depth:]", "expected two lists"),
     ],
     "clipped": [
         (CLIP + "gradient.clamp(-limit, limit)", "turns the direction"),
