@@ -95,9 +95,9 @@ def download(options: Options) -> int:
 
     It goes into data/, whole and compared with what was published.
     """
-    from course_lib import datasets
+    from course_lib.tools import download
 
-    print(f"data set {options.name}: {datasets.download(options.name)}")
+    print(f"data set {options.name}: {download.download(options.name)}")
     return 0
 
 
@@ -177,7 +177,7 @@ def info(options: Options) -> int:
         print(f"device and data sets: unknown ({error})")
         return 1
     print(f"device: {devices.pick_device('auto')}")
-    for name in datasets.names():
+    for name in datasets.KNOWN:
         try:
             print(f"data set {name}: {datasets.find(name)}")
         except OSError as error:

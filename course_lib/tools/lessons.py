@@ -207,7 +207,7 @@ def _located(name: str, value: Value, default: Value) -> Value:
     """Make a path absolute from where the person stands, since lessons run in their own folder."""
     if name == "dataset" and value != default:
         folder = datasets.find(value)
-        return value if value in datasets.names() else str(folder)
+        return value if value in datasets.KNOWN else str(folder)
     if name == "model_file" and value:
         file = Path(value).expanduser().absolute()
         there = next(folder for folder in file.parents if folder.exists())
