@@ -114,7 +114,7 @@ def read_parameters(source: str) -> dict[str, Value]:
             if type(values[name]) not in KINDS:
                 raise ValueError
     except (KeyError, ValueError, SyntaxError):
-        problem = f"in the parameters cell, {line!r} is no plain value with one '='"
+        problem = f"in the parameters cell, {line!r} is no plain 'name = value'"
         raise ValueError(problem) from None
     return values
 
