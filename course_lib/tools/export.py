@@ -27,10 +27,6 @@ from course_lib import datasets, devices, loaders, models, training
 FORMAT = "course_lib model 1"
 
 
-class ModelFileError(ValueError):
-    """A model file cannot be used; the message says why and what to do."""
-
-
 @dataclass(frozen=True)
 class Exported:
     """A classifier with the names of its outputs, in their order, and what its images are like.
@@ -79,22 +75,22 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Exported:
     """Read a classifier that `save` wrote, in evaluation mode; nothing in the file is executed.
 
     Its logits are those of the model saved, bit for bit on the same kind of device with as many
-    threads. A file that is damaged, of another program, or at odds with itself is a ModelFileError.
+    threads. A file that is damaged, of another program, or at odds with itself is a ValueError.
     """
     path = Path(path)
     if not path.is_file():
-        raise ModelFileError(f"there is no model file {path}.")
+        raise ValueError(f"there is no model file {path}.")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(
+        raise ValueError(
             f"{path} is not a whole safetensors file ({error}). Only such files are read: a pickle "
             "(.pt, .pth) could run code. Save the model with course_lib.tools.export.save."
         ) from None
     if metadata.get("format") != FORMAT:
-        raise ModelFileError(
+        raise ValueError(
             f"{path} holds weights, but not a model of this course: expected the metadata that "
             "course_lib.tools.export.save writes."
         )
@@ -102,7 +98,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Exported:
         exported = _described(metadata)
         exported.model.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise ModelFileError(
+        raise ValueError(
             f"{path} is a model file, but damaged or from another version of the course "
             f"({textwrap.shorten(str(error), 300)}). Save the model anew."
         ) from None

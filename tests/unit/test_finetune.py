@@ -208,8 +208,7 @@ def test_bad_options_end_in_one_line(
 
 def rehearse(monkeypatch: pytest.MonkeyPatch, rank: int, size: int) -> None:
     """Pretend to be one of several processes."""
-    monkeypatch.setattr(finetune, "rank", lambda: rank)
-    monkeypatch.setattr(finetune, "world_size", lambda: size)
+    monkeypatch.setattr(finetune, "place", lambda: (rank, size))
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
