@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import torch
 from benchmarks.tasks import Outcome, Stopwatch, Task, warm_up
@@ -21,10 +20,10 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from course_lib import checkpoint
 from course_lib import datasets as course_datasets
+from course_lib import devices
 from course_lib.loaders import Preprocessing
-from course_lib.training import pick_device, seed_everything
+from course_lib.training import seed_everything
 
 BATCH_SIZE, WORKERS = 4, 4
 
@@ -32,25 +31,14 @@ BATCH_SIZE, WORKERS = 4, 4
 def image_datasets(
     dataset: str, preprocessing: Preprocessing, size: int
 ) -> dict[str, datasets.ImageFolder]:
-    """Return the article's two folders with its transforms, at the backbone's mean and spread."""
+    """The article's two folders with its transforms, at the backbone's mean and spread."""
     mode = transforms.InterpolationMode(preprocessing.interpolation)
     last = [transforms.ToTensor(), transforms.Normalize(preprocessing.mean, preprocessing.std)]
-    short_side = round(size / preprocessing.crop_fraction)
+    crop = transforms.RandomResizedCrop(size, interpolation=mode)
+    resize = transforms.Resize(round(size / preprocessing.crop_fraction), interpolation=mode)
     data_transforms = {
-        "train": transforms.Compose(
-            [
-                transforms.RandomResizedCrop(size, interpolation=mode),
-                transforms.RandomHorizontalFlip(),
-                *last,
-            ]
-        ),
-        "val": transforms.Compose(
-            [
-                transforms.Resize(short_side, interpolation=mode),
-                transforms.CenterCrop(size),
-                *last,
-            ]
-        ),
+        "train": transforms.Compose([crop, transforms.RandomHorizontalFlip(), *last]),
+        "val": transforms.Compose([resize, transforms.CenterCrop(size), *last]),
     }
     folder = course_datasets.find(dataset)
     return {x: datasets.ImageFolder(folder / x, data_transforms[x]) for x in ("train", "val")}
@@ -97,23 +85,16 @@ def train_model(
     model.load_state_dict(best_model_wts)
 
 
-def run(task: Task, kept: Path | None = None, report: Callable[[str], None] = print) -> Outcome:
-    """Train for the epochs of a task.
-
-    Parameters
-    ----------
-    task : Task
-        ``"frozen"`` trains the head alone; everything else fine-tunes.
-    kept : Path, optional
-        File that holds the run after every epoch; if it is there, the run goes on from it.
-    report : callable
-        Told about each epoch.
-    """
-    device = pick_device(task.device)
-    preprocessing = task.model(2).preprocessing
+def run(task: Task) -> Outcome:
+    """Train for the epochs of a task: the head alone if it is "frozen", everything otherwise."""
+    device = devices.pick_device(task.device)
+    model = task.model().to(device)
+    if task.measure == "frozen":  # not freeze_backbone: the article leaves BatchNorm moving
+        model.backbone.requires_grad_(False)
+    warm_up(model, task, BATCH_SIZE)
     seed_everything(task.seed)
     watch = Stopwatch(device)
-    photos = image_datasets(task.dataset, preprocessing, task.image_size)
+    photos = image_datasets(task.dataset, model.preprocessing, task.image_size)
     loaders = {
         x: DataLoader(photos[x], batch_size=BATCH_SIZE, shuffle=True, num_workers=task.workers)
         for x in photos
@@ -121,41 +102,17 @@ def run(task: Task, kept: Path | None = None, report: Callable[[str], None] = pr
     outcome = Outcome(setup_seconds=watch.read(), batch_size=BATCH_SIZE)
     outcome.images = sum(len(part) for part in photos.values())
 
-    model = task.model(len(photos["train"].classes)).to(device)
-    if task.measure == "frozen":  # not freeze_backbone: the article leaves BatchNorm moving
-        model.backbone.requires_grad_(False)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = optim.SGD(trained, lr=0.001, momentum=0.9)
     scheduler = lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
-    warm_up(model, task, BATCH_SIZE)
-    if kept is not None and kept.exists():
-        state = checkpoint.load(kept)
-        for part, name in ((model, "model"), (optimizer, "optimizer"), (scheduler, "scheduler")):
-            part.load_state_dict(state[name])
-        checkpoint.set_random_state(state["random"])
-        outcome.epoch_seconds, outcome.accuracy = state["seconds"], state["accuracy"]
-
-    left = task.epochs - len(outcome.accuracy)
-    criterion = nn.CrossEntropyLoss()
-    watch.read()
+    loop = train_model(
+        model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, task.epochs, device
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Detected call of `lr_scheduler")
         warnings.filterwarnings("ignore", "This DataLoader will create")
-        for accuracy in train_model(model, loaders, criterion, optimizer, scheduler, left, device):
+        watch.read()
+        for accuracy in loop:
             outcome.epoch_seconds.append(watch.read())
             outcome.accuracy.append(accuracy)
-            report(
-                f"epoch {len(outcome.accuracy)}: {accuracy:.3f}, {outcome.epoch_seconds[-1]:.1f} s"
-            )
-            if kept is not None:
-                state = {
-                    "model": model.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "scheduler": scheduler.state_dict(),
-                    "random": checkpoint.random_state(),
-                    "seconds": outcome.epoch_seconds,
-                    "accuracy": outcome.accuracy,
-                }
-                checkpoint.save(kept, state)
-                watch.read()
     return outcome

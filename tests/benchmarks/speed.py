@@ -6,281 +6,190 @@
 
 Contenders: (a) the article's loop, (b) fast.ai, (c) PyTorch Lightning, (d) Hugging Face Trainer,
 (e) course_lib, (f) the floor: forward and backward passes on a batch in memory. Every run has a
-process of its own, and contenders take turns. Results are added to results.json in the output
-folder, run by run: stop whenever you like, and give the same command to go on.
+process of its own, and contenders take turns. Results are added to results.jsonl in the output
+folder, run by run: stop whenever you like, and give the same command to go on. A table on a GPU
+within minutes: gpu.py beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import date
+from multiprocessing import get_context
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from benchmarks import article, growth, hardware, peers, results  # noqa: E402
-from benchmarks.tasks import NAMES, Outcome, Task, precision  # noqa: E402
+import torch  # noqa: E402
+from benchmarks import article, growth, ours, peers, results, tasks  # noqa: E402
+from benchmarks.tasks import NAMES, Outcome, Task  # noqa: E402
 
-from course_lib import datasets, models, training  # noqa: E402
+from course_lib import datasets, devices, models  # noqa: E402
 
 MEASURES = ("speed", "frozen", "accuracy", "growth")
-QUICK = {
-    "image_size": 64,
-    "epochs": 2,
-    "repeats": 1,
-    "seeds": 1,
-    "batch_sizes": [32],
-    "sizes": [100, 400],
-}
+QUICK = {"image_size": 64, "epochs": 2, "repeats": 1, "seeds": 1, "batch_sizes": [32]}
 # In a data set that grows: a network that is quick, and the pixels it sees of each copy.
-GROWN_NETWORK, GROWN_SIZE = "mobilenet_v3_small", 32
+GROWN = {"backbone": "mobilenetv3_small_100", "image_size": 32, "pretrained": False, "epochs": 1}
 
 
-class RunFailed(RuntimeError):
-    """A contender did not come to an end; the message is its last word."""
+def some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
+    """An argument that names some of what is known, with commas between."""
 
+    def read(text: str) -> list[str]:
+        if unknown := [part for part in text.split(",") if part not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+        return text.split(",")
 
-def listed(text: str) -> list[str]:
-    """Split at commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    return read
 
 
 def numbers(text: str) -> list[int]:
-    """Read whole numbers above zero, with commas between."""
-    return [whole(part) for part in listed(text)]
+    return [datasets.whole("number", int(part), 1) for part in text.split(",")]
 
 
-def whole(text: str) -> int:
-    """Read a whole number above zero."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Describe the options."""
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; what was left open depends on --quick and on the device."""
     parser = argparse.ArgumentParser(
         prog="python -m course_lib bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="does it run? a few minutes, 64 px")
-    parser.add_argument(
-        "--measure",
-        type=listed,
-        metavar="NAMES",
-        help="speed (fine-tuning), frozen (the head alone), accuracy (time to the article's), "
-        "growth (larger data sets); default: all, and speed with --device cuda",
-    )
-    parser.add_argument("--only", type=listed, metavar="a,e,f", help="these contenders")
-    parser.add_argument("--dataset", default="insects", help="name or folder (default: insects)")
-    parser.add_argument("--image-size", type=whole, default=224, help="pixels (default: 224)")
-    parser.add_argument(
-        "--backbone",
-        help=f"default: resnet18 for speed, {models.EMBEDDED} where accuracy counts, a small one "
-        "for growth, where it is the photos that count",
-    )
-    parser.add_argument(
-        "--weights",
-        choices=("pretrained", "random"),
-        help="default: pretrained, but random for a resnet18 whose speed alone counts",
-    )
-    parser.add_argument(
-        "--epochs", type=whole, help="of each run (default: 25; 1 for speed on a CPU)"
-    )
-    parser.add_argument("--repeats", type=whole, default=5, help="of speed (default: 5)")
-    parser.add_argument("--seeds", type=whole, default=3, help="of the others (default: 3)")
-    parser.add_argument(
-        "--batch-sizes",
-        type=numbers,
-        default=list(peers.BATCH_SIZES),
-        help="for (b) to (d) to choose from (default: 16,32,64)",
-    )
-    parser.add_argument(
-        "--sizes",
-        type=numbers,
-        default=[400, 4_000, 40_000],
-        help="of the data set that grows (default: 400,4000,40000)",
-    )
-    parser.add_argument("--workers", type=int, default=2, help="of (b) to (d) (default: 2)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--output", type=Path, default=ROOT / "runs" / "bench", metavar="FOLDER")
-    return parser
-
-
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line; what was left open depends on --quick and on the device."""
-    parser = build_parser()
+    add = parser.add_argument
+    add("--quick", action="store_true", help="does it run? a few minutes, 64 px")
+    add("--measure", type=some_of(MEASURES), help="some of speed,frozen,accuracy,growth")
+    add("--only", type=some_of(tuple(NAMES)), default=list(NAMES), help="contenders, as a,e,f")
+    add("--dataset", default="insects", help="name or folder (default: insects)")
+    add("--image-size", type=int, default=224, help="pixels (default: 224)")
+    add("--backbone", help=f"default: resnet18 for speed, {models.EMBEDDED} for accuracies")
+    add("--weights", choices=("pretrained", "random"), help="default: random for resnet18's speed")
+    add("--epochs", type=int, help="of each run (default: 25; 1 for speed on a CPU)")
+    add("--repeats", type=int, default=5, help="of speed (default: 5)")
+    add("--seeds", type=int, default=3, help="of the others (default: 3)")
+    add("--batch-sizes", type=numbers, default=list(peers.BATCH_SIZES), help="for the libraries")
+    add("--sizes", type=numbers, default=[400, 4_000, 40_000], help="of the set that grows")
+    add("--workers", type=int, default=2, help="loader processes of the libraries (default: 2)")
+    add("--device", default="auto", help="auto, cpu, cuda or mps")
+    add("--output", type=Path, default=ROOT / "runs" / "bench", metavar="FOLDER")
     if parser.parse_known_args(arguments)[0].quick:
-        parser.set_defaults(**QUICK)
+        parser.set_defaults(**QUICK, sizes=[100, 400])
     options = parser.parse_args(arguments)
     try:
-        device = training.pick_device(options.device)
+        options.device = devices.pick_device(options.device).type
         datasets.find(options.dataset)
     except (ValueError, OSError) as error:
         parser.error(str(error))
-    on_card = device.type == "cuda"
-    options.device = device.type
+    on_card = options.device == "cuda"
     options.measure = options.measure or (["speed"] if on_card else list(MEASURES))
-    options.only = options.only or list(NAMES)
     options.speed_epochs = options.epochs or (25 if on_card else 1)
     options.epochs = options.epochs or 25
-    for name, given, known in (
-        ("--measure", options.measure, MEASURES),
-        ("--only", options.only, tuple(NAMES)),
-    ):
-        if unknown := [part for part in given if part not in known]:
-            parser.error(f"{name}: {unknown[0]!r} is none of {', '.join(known)}")
     return options
 
 
 def task_of(options: argparse.Namespace, measure: str, contender: str, **others: object) -> Task:
-    """Return the task of a measure for a contender."""
+    """The task of a measure for a contender."""
     counts = measure in ("frozen", "accuracy")
     backbone = options.backbone or (models.EMBEDDED if counts else "resnet18")
     without = backbone == "resnet18" and not counts
-    weights = options.weights or ("random" if without else "pretrained")
     settings = {
         "dataset": options.dataset,
         "backbone": backbone,
-        "pretrained": weights == "pretrained",
+        "pretrained": (options.weights or ("random" if without else "")) != "random",
         "image_size": options.image_size,
         "epochs": options.speed_epochs if measure == "speed" else options.epochs,
         "device": options.device,
         "workers": article.WORKERS if contender == "a" else options.workers,
         "precision": "float32" if contender == "a" else "auto",
     }
-    if measure == "growth":
-        small = {"backbone": options.backbone or GROWN_NETWORK, "image_size": GROWN_SIZE}
-        settings |= {**small, "pretrained": False, "epochs": 1}
-    return Task(measure, contender, **{**settings, **others})
-
-
-def gains_by_bfloat16(options: argparse.Namespace) -> bool:
-    """Whether the course fine-tunes the network that is measured for speed in bfloat16."""
-    task = task_of(options, "speed", "e")
-    return precision(task, models.build_model(task.backbone, pretrained=False)) == "bfloat16"
+    grown = GROWN if measure == "growth" else {}
+    return Task(measure, contender, **{**settings, **grown, **others})
 
 
 def plan(options: argparse.Namespace, done: results.Results, here: list[str]) -> Iterator[Task]:
     """Tasks in the order in which they are to be run.
 
-    Contenders take turns, each repeat beginning with another one. Peers try every batch size in the
-    first repeat, and go on with the one that was best.
+    Contenders take turns, each repeat beginning with another one. Libraries try every batch size in
+    the first repeat, and go on with the one that was best. Where the course would compute in
+    bfloat16, it and the floor run in float32 as well.
     """
+    fast = task_of(options, "speed", "e")
+    untrained = models.build_model(fast.backbone, pretrained=False)
+    both = tasks.precision(fast, untrained) != torch.float32
     for measure in options.measure:
         if measure == "growth":
-            if "e" in here:
-                for images in options.sizes:
-                    yield task_of(options, measure, "e", images=images)
+            for images in options.sizes:
+                yield task_of(options, measure, "e", images=images)
             continue
-        taking_part = {"speed": here, "frozen": [c for c in here if c != "f"]}.get(
-            measure, [c for c in here if c in "ae"]
-        )
-        both = measure == "speed" and gains_by_bfloat16(options)
+        able = {"speed": "abcdef", "frozen": "abcde", "accuracy": "ae"}[measure]
+        part = [contender for contender in here if contender in able]
         for seed in range(options.repeats if measure == "speed" else options.seeds):
-            turn = seed % max(1, len(taking_part))
-            for contender in taking_part[turn:] + taking_part[:turn]:
-                if contender in peers.NEEDS:
-                    best = results.best_batch_size(done.of(measure), contender)
-                    for size in options.batch_sizes if seed == 0 else [best]:
-                        yield task_of(options, measure, contender, seed=seed, batch_size=size)
-                    continue
+            turn = seed % max(1, len(part))
+            for contender in part[turn:] + part[:turn]:
                 task = task_of(options, measure, contender, seed=seed)
+                if contender in peers.NEEDS:
+                    tried = results.by_batch_size(done.of(measure), contender)
+                    best = [tried[0][0][0].batch_size] if tried else []
+                    for size in best if seed else options.batch_sizes:
+                        yield replace(task, batch_size=size)
+                    continue
                 yield task
-                if both and contender in "ef":
+                if both and measure == "speed" and contender in "ef":
                     yield replace(task, precision="float32")
 
 
-def in_child(task: Task, folder: Path) -> Outcome:
-    """Run a task in a process of its own.
-
-    Raises
-    ------
-    RunFailed
-        If it ends with an error.
-    """
-    text = json.dumps(asdict(task))
-    name = hashlib.sha256(text.encode()).hexdigest()[:16]
-    written = folder / "unfinished" / f"{name}.json"
-    written.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(Path(__file__).with_name("unit.py")), text, str(written)]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise RunFailed(lines[-1])
-    outcome = Outcome(**json.loads(written.read_text(encoding="utf-8")))
-    written.unlink()
-    written.with_suffix(".pt").unlink(missing_ok=True)
+def measure(task: Task) -> Outcome:
+    """Let a contender do a task, in this process."""
+    if task.measure == "growth":
+        outcome = growth.run(task)
+    elif task.contender in peers.NEEDS:
+        outcome = peers.run(task)
+    else:
+        outcome = {"a": article.run, "e": ours.run, "f": ours.floor}[task.contender](task)
+    outcome.memory = tasks.peak_memory()
+    if task.device == "cuda":
+        outcome.device_memory = torch.cuda.max_memory_allocated()
     return outcome
 
 
-def told(task: Task, outcome: Outcome) -> str:
-    """One line about a run."""
-    which = f"{task.images:,} images" if task.images else f"run {task.seed + 1}"
-    batch = f", batch {task.batch_size}" if task.batch_size else ""
-    reached = f", accuracy {outcome.accuracy[-1]:.3f}" if outcome.accuracy else ""
-    return (
-        f"{task.measure}, {NAMES[task.contender]}{batch}, {which}: "
-        f"{outcome.seconds_an_epoch:.3g} s an epoch{reached}"
-    )
+def in_child(task: Task) -> Outcome:
+    """Let a contender do a task, in a process of its own."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(measure, task).result()
 
 
 def main(
-    arguments: Sequence[str] | None = None, measure: Callable[[Task, Path], Outcome] = in_child
+    arguments: Sequence[str] | None = None, measure: Callable[[Task], Outcome] = in_child
 ) -> int:
-    """Measure what is not measured yet and print the page; 1 if a contender failed.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line's by default.
-    measure : callable
-        Runs a task; given the output folder too.
-    """
+    """Measure what is not measured yet and print the page; 1 if a contender failed."""
     options = parse(arguments)
-    try:
-        done = results.Results(options.output, hardware.describe())
-    except ValueError as error:
-        print(f"course_lib: {error}", file=sys.stderr)
-        return 2
-    absent = {
-        contender: f"not installed: {hint}"
-        for contender in options.only
-        if contender in peers.NEEDS and (hint := peers.missing(contender))
-    }
-    here = [contender for contender in options.only if contender not in absent]
-    missing = {(m, c): why for m in ("speed", "frozen") for c, why in absent.items()}
+    done = results.Results(options.output, tasks.hardware())
+    absent = [c for c in options.only if c in peers.NEEDS and not peers.installed(c)]
     failed = {}
-    for task in plan(options, done, here):
+    for task in plan(options, done, [c for c in options.only if c not in absent]):
         if done.find(task) is not None or (task.measure, task.contender) in failed:
             continue
+        name = f"{task.measure}, ({task.contender}) {NAMES[task.contender]}, run {task.seed + 1}"
         try:
-            outcome = measure(task, options.output)
-        except RunFailed as error:
-            failed[task.measure, task.contender] = f"failed: {error}"
-            print(f"{NAMES[task.contender]} failed: {error}", file=sys.stderr)
+            outcome = measure(task)
+        except Exception as error:  # the others go on
+            failed[task.measure, task.contender] = f"{name} failed: {error}"
+            print(failed[task.measure, task.contender], file=sys.stderr)
             continue
         done.add(task, outcome)
-        print(told(task, outcome), flush=True)
-
+        print(f"{name}: {outcome.seconds_an_epoch:.3g} s an epoch", flush=True)
+    typed = " ".join(sys.argv[1:] if arguments is None else arguments)
+    about = [f"{date.today()}, `python -m course_lib bench {typed}`", *failed.values()]
+    if absent:
+        names = ", ".join(NAMES[c] for c in absent)
+        about.append(f'Not installed: {names} (`pip install -e ".[bench]"`).')
+    text = results.page(done, "\n\n".join(about))
     options.output.mkdir(parents=True, exist_ok=True)
-    figure = None
-    if grown := done.of("growth"):
-        figure = "growth.png"
-        results.growth_figure(grown, growth.BUDGET).savefig(options.output / figure, dpi=110)
-    typed = sys.argv[1:] if arguments is None else arguments
-    command = " ".join(["python -m course_lib bench", *typed])
-    page = results.markdown(done, missing | failed, command, figure)
-    (options.output / "report.md").write_text(page, encoding="utf-8")
-    print(f"\n{page}")
-    print(f"page: {options.output / 'report.md'}")
+    (options.output / "report.md").write_text(text, encoding="utf-8")
+    print(f"\n{text}\npage: {options.output / 'report.md'}")
     return int(bool(failed))
 
 

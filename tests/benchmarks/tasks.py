@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+import importlib.metadata
+import os
+import platform
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_lib import models, training
+from course_lib import devices, models
 
 NAMES = {
     "a": "the article's loop",
@@ -25,25 +30,11 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Task:
-    """One run of one contender, in a process of its own.
+    """One run of one contender, a letter of ``NAMES``.
 
-    Attributes
-    ----------
-    measure : str
-        ``"speed"`` (fine-tune everything), ``"frozen"`` (train the head), ``"accuracy"``
-        (fine-tune, however the contender does it best) or ``"growth"``.
-    contender : str
-        A letter of ``NAMES``.
-    dataset : str
-        Trained on its ``train`` folder, validated on its ``val`` folder.
-    batch_size : int or None
-        None is the contender's own choice.
-    precision : str
-        ``"auto"`` or ``"float32"``.
-    workers : int
-        Processes that load photos, where the contender has such.
-    images : int
-        Of the made-up data set whose growth is measured; 0 elsewhere.
+    ``measure`` is "speed" (fine-tune everything), "frozen" (train the head), "accuracy" (fine-tune,
+    however the contender does it best) or "growth". ``batch_size=None`` is the contender's own
+    choice, and ``images`` the size of the made-up data set whose growth is measured.
     """
 
     measure: str
@@ -60,7 +51,7 @@ class Task:
     workers: int = 0
     images: int = 0
 
-    def model(self, classes: int) -> models.Classifier:
+    def model(self, classes: int = 2) -> models.Classifier:
         """Build the network, the same for every contender."""
         return models.build_model(
             self.backbone, classes, pretrained=self.pretrained, seed=self.seed
@@ -71,30 +62,8 @@ class Task:
 class Outcome:
     """What one run took and reached.
 
-    Attributes
-    ----------
-    setup_seconds : float
-        Opening the photos and whatever else precedes the first epoch, the model's weights aside.
-    epoch_seconds : list of float
-        Validation included; they add up to the whole time of the training call.
-    accuracy : list of float
-        On the validation images after each epoch, fractions in [0, 1]; empty for the floor.
-    images : int
-        Passed in one epoch, training and validation together.
-    batch_size : int
-    precision : str
-    memory : int or None
-        Peak of the process, in bytes; None where the system does not tell.
-    memory_before : int or None
-        Peak before the first photo was opened, where a task has an eye on it.
-    memory_trained : int or None
-        Peak until the end of training, before features were made.
-    device_memory : int or None
-        Peak of the graphics card, in bytes.
-    features : int or None
-        Bytes of the features that were made.
-    parts : dict
-        Seconds of single parts, by name, where a task has such.
+    Seconds of an epoch include validation; accuracy is a fraction of the validation images, after
+    each epoch. ``images`` pass in one epoch, both parts together; memory is in bytes, at its peak.
     """
 
     setup_seconds: float = 0.0
@@ -104,10 +73,7 @@ class Outcome:
     batch_size: int = 0
     precision: str = "float32"
     memory: int | None = None
-    memory_before: int | None = None
-    memory_trained: int | None = None
     device_memory: int | None = None
-    features: int | None = None
     parts: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -115,19 +81,25 @@ class Outcome:
         """From the first photo opened to the last epoch done."""
         return self.setup_seconds + sum(self.epoch_seconds)
 
-    @property
-    def seconds_an_epoch(self) -> float:
-        """Mean over the epochs of this run."""
-        return sum(self.epoch_seconds) / len(self.epoch_seconds)
-
     def seconds_to(self, accuracy: float) -> float | None:
         """Seconds, set-up included, until the validation accuracy first was at least this."""
-        passed = self.setup_seconds
-        for seconds, reached in zip(self.epoch_seconds, self.accuracy, strict=True):
-            passed += seconds
+        for epoch, reached in enumerate(self.accuracy, start=1):
             if reached >= accuracy - 1e-9:
-                return passed
+                return self.setup_seconds + sum(self.epoch_seconds[:epoch])
         return None
+
+
+class Stopwatch:
+    """Seconds since the last reading, all work on the device done."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self._last = device, time.perf_counter()
+
+    def read(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        last, self._last = self._last, time.perf_counter()
+        return self._last - last
 
 
 def peak_memory() -> int | None:
@@ -140,42 +112,42 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-class Stopwatch:
-    """Seconds since the last reading, all work on the device done."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self._last = time.perf_counter()
-
-    def read(self) -> float:
-        """Seconds since the last reading or the start."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        last, self._last = self._last, time.perf_counter()
-        return self._last - last
-
-
-def precision(task: Task, model: nn.Module) -> str:
-    """Name of the type in which the course multiplies the network's matrices in this task."""
+def precision(task: Task, model: nn.Module) -> torch.dtype:
+    """Type in which the course multiplies the network's matrices in this task."""
     backward = task.measure != "frozen"
-    picked = training.pick_precision(task.precision, task.device, model, backward=backward)
-    return str(picked).removeprefix("torch.")
+    return devices.pick_precision(
+        task.precision, devices.pick_device(task.device), model, backward=backward)
 
 
-def autocast(task: Task, model: nn.Module) -> torch.autocast:
-    """Return a context in which the network computes in that precision; it can be used again."""
-    device = training.pick_device(task.device)
-    mixed = precision(task, model) == "bfloat16"
-    return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
+def warm_up(model: nn.Module, task: Task, batch_size: int) -> str:
+    """Pass forward and backward on a copy, so that no contender pays for the first time.
 
-
-def warm_up(model: nn.Module, task: Task, batch_size: int) -> None:
-    """Run one pass forward and backward on a copy, so that no contender pays for the first one."""
-    device = training.pick_device(task.device)
+    Returns the name of the precision.
+    """
+    device, dtype = devices.pick_device(task.device), precision(task, model)
     trial = copy.deepcopy(model).to(device).train()
     images = torch.zeros(batch_size, 3, task.image_size, task.image_size, device=device)
-    with autocast(task, trial):
+    with devices.autocast(device, dtype):
         logits = trial(images)
     loss = F.cross_entropy(logits.float(), torch.zeros(batch_size, dtype=int, device=device))
     if loss.requires_grad:
         loss.backward()
+    del trial, images, logits, loss
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    return str(dtype).removeprefix("torch.")
+
+
+def hardware() -> str:
+    """Processor, cores and threads, vector instructions, graphics card, and the versions."""
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor = next(line.split(": ")[1] for line in lines if line.startswith("model name"))
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
+    cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    packages = ("torch", "torchvision", "timm", "numpy", "pillow")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    vectors = torch.backends.cpu.get_cpu_capability()
+    python = platform.python_version()
+    return f"{processor}, {cores}, {vectors}, {card}; python {python}, {versions}"

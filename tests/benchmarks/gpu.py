@@ -1,0 +1,207 @@
+"""Training on a GPU, measured in minutes: a table per network, and the time to an accuracy.
+
+    python tests/benchmarks/gpu.py --minutes 6
+    python tests/benchmarks/gpu.py --profile
+    python tests/benchmarks/gpu.py --device cpu --quick
+
+Rows are printed as they are measured; parts for which no time is left are skipped, and say so. The
+photos are `insects`, or `hymenoptera` where HYMENOPTERA_DIR says where they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import torch  # noqa: E402
+from benchmarks import article, growth, ours, peers, results, speed, tasks  # noqa: E402
+from benchmarks.tasks import NAMES, Outcome, Stopwatch, Task  # noqa: E402
+from torch.profiler import ProfilerActivity, profile  # noqa: E402
+
+from course_lib import devices, models  # noqa: E402
+
+SINGLE, LARGE = {"precision": "float32"}, {"batch_size": 128}
+CONTENDERS = (
+    *(("f", {}), ("f", SINGLE), ("f", LARGE), ("a", {}), ("e", {}), ("e", SINGLE), ("e", LARGE)),
+    *((letter, {}) for letter in peers.NEEDS),
+)
+
+
+def line(cells: Sequence[object]) -> None:
+    """Print a row of a Markdown table, at once."""
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+def heading(title: str, columns: Sequence[str]) -> None:
+    print(f"\n{title}\n")
+    line(columns)
+    line(["---"] * len(columns))
+
+
+def task_of(options: Namespace, contender: str, **others: object) -> Task:
+    """A task for a contender; its first epoch is the warm-up."""
+    settings = {
+        "epochs": options.epochs + 1,
+        "precision": "float32" if contender == "a" else "auto",
+        "workers": article.WORKERS,
+        "batch_size": 32 if contender in peers.NEEDS else None,
+    }
+    fixed = (options.dataset, options.network, options.pretrained, options.size)
+    return Task("speed", contender, *fixed, **{"device": options.device, **settings, **others})
+
+
+def measure(options: Namespace, task: Task, guess: float) -> Outcome | str:
+    """Run a task; where time is short, or it fails, say so instead."""
+    if time.monotonic() + guess > options.ends:
+        return "no time left"
+    if task.contender in peers.NEEDS and not peers.installed(task.contender):
+        return "not installed"
+    gc.collect()
+    try:
+        return speed.measure(task)
+    except Exception as error:  # one contender's failure is a row, and not the end
+        return f"failed: {type(error).__name__}: {error}".splitlines()[0][:150]
+
+
+def speed_table(options: Namespace) -> float:
+    """Seconds an epoch of every contender; returns those of the article's loop."""
+    found: dict[tuple, list[results.Run]] = {}
+    for contender, others in CONTENDERS:
+        if contender not in options.only:
+            continue
+        task = task_of(options, contender, **others)
+        outcome = measure(options, task, 15)
+        if isinstance(outcome, str):
+            line([f"({contender}) {NAMES[contender]}", outcome])
+            continue
+        key = (outcome.precision, outcome.batch_size)
+        found[contender, *key] = runs = [(task, outcome)]
+        floor = found.get(("f", *key), found.get(("f", key[0], ours.BATCH_SIZE), []))
+        row = results.row(runs, found.get(("a", "float32", article.BATCH_SIZE), []), floor)
+        if len(found) == 1:
+            weights = "ImageNet weights" if options.pretrained else "random weights"
+            heading(f"{options.network}, {weights}, {options.size} px, {options.photos}", row)
+        line(row.values())
+    slow = found.get(("a", "float32", article.BATCH_SIZE))
+    return results.seconds_of(slow) if slow else 3.0
+
+
+def accuracy_table(options: Namespace, slow: float) -> None:
+    """Time to the article's best accuracy, and what as many epochs end with."""
+    title = f"{options.network}: {options.long} epochs, {options.photos}"
+    heading(title, ("seed", "way", "seconds", "last epoch", "best epoch", "(a)'s best after, s"))
+    for seed in range(options.seeds):
+        goal = None
+        for way, contender, name, guess in (
+            ("speed", "a", "the article's loop", slow),
+            ("speed", "e", "course_lib", 0.5),
+            ("accuracy", "e", "course_lib, head first, then everything", 0.5),
+            ("frozen", "e", "course_lib, frozen features", 0.2),
+            ("frozen", "a", "the article's loop, frozen", slow),
+        ):
+            if (way, contender) == ("frozen", "a") and seed:
+                continue
+            task = task_of(options, contender, epochs=options.long, seed=seed)
+            outcome = measure(options, replace(task, measure=way), 5 + options.long * guess)
+            if isinstance(outcome, str):
+                line([seed, name, outcome])
+                continue
+            goal = goal or max(outcome.accuracy)
+            until = outcome.seconds_to(goal)
+            reached = "not reached" if until is None else f"{until:.2f}"
+            ends = (f"{reached:.3f}" for reached in (outcome.accuracy[-1], max(outcome.accuracy)))
+            line([seed, name, f"{outcome.seconds:.2f}", *ends, reached])
+
+
+def profile_table(options: Namespace) -> None:
+    """What limits us: the wall clock against the GPU's own kernels, for an epoch and its parts.
+
+    Where kernels take much less time than the clock shows, the GPU waits for Python.
+    """
+    device, epochs = devices.pick_device(options.device), range(options.epochs)
+    on_card = device.type == "cuda"
+    activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_card]
+    task = task_of(options, "e", epochs=options.epochs)
+    outcome, model, parts = ours.begin(task)
+    passes = ours.passes(task, model, parts)
+    title = f"{options.network}, {outcome.precision}: an epoch, alone and in parts"
+    heading(title, ("part", "seconds", "kernels, seconds", "GPU busy"))
+    shown = None
+    for name, action in (
+        ("an epoch of course_lib", lambda: ours.train(task, model, parts, outcome)),
+        ("passes alone", lambda: [passes() for _ in epochs]),
+        ("batches alone", lambda: [None for _ in epochs for part in parts for _batch in part]),
+    ):
+        watch = Stopwatch(device)
+        seconds = median([(action(), watch.read())[1] for _ in range(4)][1:]) / len(epochs)
+        with profile(activities=activities) as profiled:
+            action()
+            watch.read()
+        events = profiled.key_averages()
+        kernels = sum(e.self_device_time_total for e in events if "CUDA" in str(e.device_type))
+        kernels /= 1e6 * len(epochs)
+        line([name, f"{seconds:.4f}", f"{kernels:.4f}", f"{kernels / seconds:.2f}"])
+        shown = shown or events
+    for key in ["self_cuda_time_total"] * on_card + ["self_cpu_time_total"]:
+        print(f"\n{shown.table(sort_by=key, row_limit=14, max_name_column_width=50)}")
+
+
+def pretrained(network: str) -> bool:
+    """Whether the published weights can be had."""
+    try:
+        models.build_model(network)
+    except models.WeightsUnavailable:
+        return False
+    return True
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--minutes", type=float, default=6, help="in all (default: 6)")
+    add("--device", default="cuda")
+    add("--only", default="abcdef", help="letters of contenders (default: abcdef)")
+    add("--seeds", type=int, default=3, help="of the accuracies (default: 3; 0 leaves them out)")
+    add("--networks", nargs="+", default=["resnet18", models.EMBEDDED])
+    add("--profile", action="store_true", help="show what limits us, instead")
+    add("--quick", action="store_true", help="does it run? 60 small copies, 32 px")
+    options = parser.parse_args(arguments)
+    began = time.monotonic()
+    options.ends = began + 60 * options.minutes
+    options.size, options.epochs, options.long = (32, 2, 2) if options.quick else (224, 5, 25)
+    options.dataset = "hymenoptera" if os.environ.get("HYMENOPTERA_DIR") else "insects"
+    options.photos = options.dataset + ", 60 small copies" * options.quick
+    print(f"{tasks.hardware()}; {date.today()}")
+    print(f"float32 convolutions in TF32: {torch.backends.cudnn.allow_tf32}", flush=True)
+    with ExitStack() as stack:
+        if options.quick:
+            options.dataset = str(stack.enter_context(growth.copies(options.dataset, 60)))
+        for options.network in options.networks:
+            options.pretrained, slow = pretrained(options.network), None
+            if options.profile:
+                profile_table(options)
+            else:
+                slow = speed_table(options)
+        if slow and options.seeds:
+            accuracy_table(options, slow)
+    print(f"\n{time.monotonic() - began:.0f} s in all", flush=True)
+
+
+if __name__ == "__main__":
+    main()
