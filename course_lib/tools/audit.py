@@ -103,16 +103,12 @@ class Audit:
         for label in sorted({picture.label for picture in self.pictures}):
             found = [p for p in self.pictures if p.label == label]
             left = Counter(p.split for p in self.kept if p.label == label)
-            short, long = (f(min(p.size) for p in found) for f in (min, max))
-            rows.append(
-                {
-                    "class": label,
-                    "readable": len(found),
-                    **{f"left in {split}": left[split] for split in datasets.SPLITS},
-                    "grey": f"{sum(p.grey for p in found) / len(found):.0%}",
-                    "shorter side": f"{short} to {long}" if short < long else str(short),
-                }
-            )
+            sides = [min(picture.size) for picture in found]
+            row = {"class": label, "readable": len(found)}
+            row |= {f"left in {split}": left[split] for split in datasets.SPLITS}
+            row["grey"] = f"{sum(picture.grey for picture in found) / len(found):.0%}"
+            row["shorter side"] = " to ".join(map(str, sorted({min(sides), max(sides)})))
+            rows.append(row)
         return rows
 
 
@@ -170,11 +166,10 @@ def _walk(folder: Path, split: str) -> Iterator[Problem | tuple[Path, str, str]]
 
 def _look(path: Path, split: str, label: str) -> Picture | Problem:
     """Open a file that is named as an image."""
-    if not path.is_file():  # opening a pipe would wait for ever
-        what = "a link to nothing" if path.is_symlink() else "not a regular file"
-        return Problem("unreadable", path, what)
     start = b"\xff"  # not known yet
     try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise ValueError("a link to nothing" if path.is_symlink() else "not a regular file")
         with path.open("rb") as file:
             start = file.read(512)
         image = loaders.open_photo(path)

@@ -32,7 +32,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from course_lib import datasets, devices, loaders, models, training
 
-FORMAT = "course_lib checkpoint 2"
 MAY_CHANGE = ("epochs", "workers", "device", "checkpoint")  # settings, when a run goes on
 
 
@@ -122,7 +121,8 @@ def run(settings: Settings) -> Outcome:
                 state |= {**vars(run), "history": asdict(history)}
                 state["random"] = from_each(random_state(shares.generator))
                 if rank == 0:
-                    save(file, state)
+                    with datasets.written_whole(file) as part:
+                        torch.save(state, part)
 
         how = {"device": device, "precision": precision, "run": begun, "after_epoch": after_epoch}
         history = training.fit(
@@ -146,12 +146,20 @@ def restore(
     Returns how far it has come, and in which precision. What was made with other settings, or does
     not fit the model, is a ValueError of one sentence.
     """
-    path, state = settings.checkpoint, load(settings.checkpoint)
+    path = settings.checkpoint
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)  # nothing is executed
+        began = dict(state["settings"])
+    except Exception as error:  # bytes that make no sense make the reader raise nearly everything
+        raise ValueError(
+            f"{path} is not a whole checkpoint of this course, so it was not read "
+            f"({textwrap.shorten(repr(error), 300)}). Delete it, or name another file."
+        ) from None
     for name, given in _fixed(settings).items():
-        if (began := state["settings"].get(name)) != given:
+        if began.get(name) != given:
             raise ValueError(
-                f"{path} is of a run with {name} {began!r}, not {given!r}. Go on with {began!r}, "
-                "or name another file."
+                f"{path} is of a run with {name} {began.get(name)!r}, not {given!r}. Go on with "
+                "the settings it was made with, or name another file."
             )
     try:
         for name, part in parts.items():
@@ -166,27 +174,7 @@ def restore(
     return training.Run(history, state["best"], state["best_weights"]), state["precision"]
 
 
-def save(path: str | Path, state: Mapping[str, Any]) -> None:
-    """Write tensors, numbers, texts and containers of these into a file, whole or not at all."""
-    with datasets.written_whole(path) as part:
-        torch.save({"format": FORMAT, **state}, part)
-
-
-def load(path: str | Path) -> dict[str, Any]:
-    """Read what `save` wrote, onto the CPU; anything but plain data is refused, not executed."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state.pop("format", None) != FORMAT:
-            raise ValueError("it is of another program, or of another version of the course")
-        return state
-    except Exception as error:  # bytes that make no sense make the reader raise nearly everything
-        raise ValueError(
-            f"{path} is not a whole checkpoint of this course, so it was not read "
-            f"({textwrap.shorten(str(error), 300)}). Delete it, or name another file."
-        ) from None
-
-
-def random_state(generator: torch.Generator | None = None) -> dict[str, Any]:
+def random_state(generator: torch.Generator) -> dict[str, Any]:
     """State of every random generator that training draws from, that of its loader included."""
     name, keys, *rest = np.random.get_state()  # noqa: NPY002 - libraries draw from the global one
     return {
@@ -194,18 +182,17 @@ def random_state(generator: torch.Generator | None = None) -> dict[str, Any]:
         "numpy": (name, keys.tolist(), *rest),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all(),
-        "loader": None if generator is None else generator.get_state(),
+        "loader": generator.get_state(),
     }
 
 
-def set_random_state(state: Mapping[str, Any], generator: torch.Generator | None = None) -> None:
+def set_random_state(state: Mapping[str, Any], generator: torch.Generator) -> None:
     """Put every random generator back to where `random_state` found it."""
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(state["torch"])
     torch.cuda.set_rng_state_all(state["cuda"][: torch.cuda.device_count()])
-    if generator is not None:
-        generator.set_state(state["loader"])
+    generator.set_state(state["loader"])
 
 
 def place() -> tuple[int, int]:
