@@ -1,7 +1,5 @@
 """Where to compute, and in which numbers: what a lesson asks of the machine it runs on."""
 
-from __future__ import annotations
-
 import ctypes
 import platform
 import sys
@@ -10,22 +8,18 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+Device = str | torch.device
 
-def pick_device(device: str | torch.device = "auto") -> torch.device:
-    """Return the device named; for ``"auto"`` CUDA, else Apple's MPS, else the CPU.
 
-    A device that is not there, or no device at all, is a ValueError.
-    """
+def pick_device(device: Device = "auto") -> torch.device:
+    """Return the device named; for ``"auto"`` CUDA, else Apple's MPS, else the CPU."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.mps.is_available(), "cpu": True}
     here = [name for name, present in there.items() if present]
     if str(device) == "auto":
         return torch.device(here[0])
-    try:
-        if there[torch.device(device).type]:
-            return torch.device(device)
-    except (RuntimeError, KeyError):
-        pass
-    raise ValueError(f"device is {str(device)!r}: this machine has {', '.join(here)}; or 'auto'.")
+    if str(device).split(":")[0] not in here:
+        raise ValueError(f"device is {str(device)!r}: this machine has {' and '.join(here)}.")
+    return torch.device(device)
 
 
 def pick_precision(
@@ -34,9 +28,8 @@ def pick_precision(
     """Return the type in which matrices are multiplied: ``"float32"``, ``"bfloat16"``, ``"auto"``.
 
     ``"auto"`` takes bfloat16 where the device has instructions for it and the model gains by it:
-    one with convolutions, but on CPUs no depthwise ones if it is to train, whose gradients are
-    slower in bfloat16. Weights and loss stay float32, so nothing needs scaling (Kalamkar et al.
-    2019, arXiv:1905.12322).
+    by convolutions, but not by training depthwise ones on CPUs. Weights and loss stay float32, so
+    nothing needs scaling (Kalamkar et al. 2019, arXiv:1905.12322).
     """
     if precision != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
@@ -70,8 +63,7 @@ def reuse_memory() -> None:
     """Let this process keep large blocks of memory from batch to batch.
 
     glibc hands freed blocks of 32 MB back to Linux, which clears every page of the next one: a
-    tenth of the time of a training step, half of that of a forward pass. `mallopt
-    <https://man7.org/linux/man-pages/man3/mallopt.3.html>`_ tells it not to.
+    tenth of the time of a training step, half of a forward pass. mallopt(3) tells it not to.
     """
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         for option in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD

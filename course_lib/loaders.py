@@ -5,9 +5,6 @@ v2 <https://docs.pytorch.org/vision/stable/transforms.html>`_ cut it afresh for 
 is cut the same way every time is cut once.
 """
 
-from __future__ import annotations
-
-import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +13,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode, v2
@@ -40,10 +37,7 @@ class Preprocessing:
 
 
 def train_transform(preprocessing: Preprocessing, image_size: int) -> v2.Compose:
-    """Return the article's training pipeline: random resized crop, random flip, normalise.
-
-    From a PIL image, or uint8 of shape (3, H, W), to float32 of shape (3, S, S).
-    """
+    """The article's training pipeline, from a photo, uint8 (3, H, W), to float32 (3, S, S)."""
     datasets.whole("image_size", image_size, 8)
     mode = InterpolationMode(preprocessing.interpolation)
     crop = v2.RandomResizedCrop(image_size, interpolation=mode, antialias=True)
@@ -51,7 +45,7 @@ def train_transform(preprocessing: Preprocessing, image_size: int) -> v2.Compose
 
 
 def eval_transform(preprocessing: Preprocessing, image_size: int) -> v2.Compose:
-    """Return the article's evaluation pipeline: resize, centre crop, normalise; nothing random."""
+    """The article's evaluation pipeline: resize, centre crop, normalise; nothing random."""
     datasets.whole("image_size", image_size, 8)
     mode = InterpolationMode(preprocessing.interpolation)
     short_side = round(image_size / preprocessing.crop_fraction)
@@ -73,17 +67,11 @@ def unnormalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def open_photo(path: str | Path) -> Image.Image:
-    """Read an image file of any kind as 8-bit RGB, upright.
-
-    What is no image, cut off, or so large that Pillow takes it for a bomb is a ValueError that
-    names the file; no file at all is a FileNotFoundError.
-    """
+    """Read an image file of any kind as 8-bit RGB, upright; a bad one is a ValueError."""
     try:
         with Image.open(path) as file:
             if file.width * file.height > (Image.MAX_IMAGE_PIXELS or float("inf")):
-                raise Image.DecompressionBombError(
-                    f"{file.width} x {file.height} pixels could be a decompression bomb"
-                )
+                raise ValueError(f"{file.width} x {file.height} pixels could be a bomb")
             image = ImageOps.exif_transpose(file)
             if image.mode.startswith("I"):  # 16-bit grey: Pillow would clip it, not scale it
                 deep = np.asarray(image, dtype=np.int64).clip(0, 65535)
@@ -93,78 +81,73 @@ def open_photo(path: str | Path) -> Image.Image:
             return image.convert("RGB")
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{path}: not an image that Pillow can read") from None
     except Exception as error:  # decoders raise nearly everything on bytes that make no sense
-        raise ValueError(f"{path}: damaged, or not an image ({error})") from None
+        raise ValueError(f"{path}: damaged image ({error})") from None
 
 
 _opened: WeakValueDictionary = WeakValueDictionary()  # by path, time and size; while in use
 
 
-def _pixels(path: Path) -> np.ndarray:
-    """Pixels of a photo, uint8 of shape (H, W, 3); shared by all who hold the same photo."""
-    stat = path.stat()
-    stamp = (path, stat.st_mtime_ns, stat.st_size)
-    if (pixels := _opened.get(stamp)) is None:
-        pixels = _opened[stamp] = np.array(open_photo(path))
-    return pixels
-
-
 class Photos(Dataset):
     """Labelled photos and the transform they pass through: items are (float32 image, label).
 
-    Every photo is opened at the start, so that all bad files are named before training begins. If
-    they do not fit into memory, ``in_memory=False`` reads them again whenever they are asked for.
+    A photo is read when it is first asked for, and kept as bytes if it is to stay ``in_memory``.
     """
 
-    def __init__(
-        self, files: Sequence[tuple[Path, int]], transform: Callable, in_memory: bool = True
-    ) -> None:
+    def __init__(self, files: Sequence, transform: Callable, in_memory: bool = True) -> None:
         self.paths, self.labels = [path for path, _ in files], [label for _, label in files]
         self.transform, self.in_memory = transform, in_memory
-        self._photos: list[np.ndarray | None] = self._open_all()
+        self._photos: dict[int, np.ndarray] = {}
         self._crops: dict[int, Tensor] | None = None
 
-    def _open_all(self) -> list[np.ndarray | None]:
-        def attempt(path: Path) -> np.ndarray | str | None:
+    def open(self) -> "Photos":
+        """Read every photo now, so that all bad files are named before training begins."""
+
+        def problem(index: int) -> str:
             try:
-                pixels = _pixels(path)
-                return pixels if self.in_memory else None
+                self.pixels(index)
             except (ValueError, OSError) as error:
                 return str(error)
+            return ""
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            reading = pool.map(attempt, self.paths)
-            found = list(progress.bar(reading, "reading photos", len(self.paths)))
-        if bad := [error for error in found if isinstance(error, str)]:
-            more = f"\n  and {len(bad) - 10} more" if len(bad) > 10 else ""
-            raise ValueError(
-                f"{len(bad)} of {len(found)} images cannot be used; remove or replace:\n  "
-                + "\n  ".join(bad[:10])
-                + more
-            )
-        return found
+            reading = pool.map(problem, range(len(self)))
+            bad = [*filter(None, progress.bar(reading, "reading photos", len(self)))]
+        if bad:
+            shown = "\n  ".join(bad[:10] + ["and more"] * (len(bad) > 10))
+            raise ValueError(f"{len(bad)} images cannot be used; remove or replace:\n  {shown}")
+        return self
 
-    def part(self, positions: Sequence[int], transform: Callable, *, fixed: bool = False) -> Photos:
+    def part(
+        self, positions: Sequence[int], transform: Callable, *, fixed: bool = False
+    ) -> "Photos":
         """Some of the photos, through a transform of their own; a ``fixed`` one cuts only once."""
-        chosen = copy.copy(self)
-        chosen.paths = [self.paths[i] for i in positions]
-        chosen.labels = [self.labels[i] for i in positions]
-        chosen._photos = [self._photos[i] for i in positions]
-        chosen.transform, chosen._crops = transform, {} if fixed and self.in_memory else None
+        files = [(self.paths[i], self.labels[i]) for i in positions]
+        chosen = Photos(files, transform, self.in_memory)
+        kept = {place: self._photos.get(i) for place, i in enumerate(positions)}
+        chosen._photos = {place: pixels for place, pixels in kept.items() if pixels is not None}
+        chosen._crops = {} if fixed and self.in_memory else None
         return chosen
 
     def __len__(self) -> int:
         return len(self.paths)
 
+    def pixels(self, index: int) -> Tensor:
+        """Photo number ``index`` before the transform: uint8 of shape (3, H, W)."""
+        if (pixels := self._photos.get(index)) is None:
+            path, stat = self.paths[index], self.paths[index].stat()
+            stamp = (path, stat.st_mtime_ns, stat.st_size)
+            if (pixels := _opened.get(stamp)) is None:
+                pixels = _opened[stamp] = np.array(open_photo(path))
+            if self.in_memory:
+                self._photos[index] = pixels
+        return torch.from_numpy(pixels).movedim(2, 0)
+
     def image(self, index: int) -> Image.Image:
         """Photo number ``index`` before the transform."""
         return Image.fromarray(self.pixels(index).movedim(0, 2).numpy())
-
-    def pixels(self, index: int) -> Tensor:
-        """Photo number ``index`` before the transform: uint8 of shape (3, H, W)."""
-        kept = self._photos[index]
-        kept = _pixels(self.paths[index]) if kept is None else kept
-        return torch.from_numpy(kept).movedim(2, 0)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         if self._crops is None:
@@ -177,10 +160,10 @@ class Photos(Dataset):
 
 @dataclass(frozen=True)
 class Loaders:
-    """Loaders of the three splits, and the names of the classes, whose positions are the labels.
+    """Loaders of float32 images, (B, 3, S, S), and labels, (B,): positions in ``classes``.
 
     ``val`` is a stratified share of the folder's ``train/``; ``test`` is the folder's ``val/``, to
-    be touched once. They yield (float32 images of shape (B, 3, S, S), int64 labels of shape (B,)).
+    be touched once.
     """
 
     train: DataLoader | DeviceLoader
@@ -193,15 +176,12 @@ def split(labels: Sequence[int], val_fraction: float, seed: int) -> tuple[list[i
     """Divide positions at random into two sorted parts with the same share of every class."""
     from sklearn.model_selection import train_test_split  # takes a second to import
 
+    how = {"test_size": val_fraction, "stratify": labels, "random_state": seed}
     try:
-        train, val = train_test_split(
-            range(len(labels)), test_size=val_fraction, stratify=labels, random_state=seed
-        )
+        train, val = train_test_split(range(len(labels)), **how)
     except ValueError as error:
-        raise ValueError(
-            f"{len(labels)} training images cannot give a share of {val_fraction} to validation "
-            f"with every class in both parts ({error})."
-        ) from None
+        what = f"{len(labels)} images cannot be split at val_fraction={val_fraction}"
+        raise ValueError(f"{what} with every class in both parts: {error}") from None
     return sorted(train), sorted(val)
 
 
@@ -216,13 +196,13 @@ def make_loaders(
     seed: int = 0,
     num_workers: int = 0,
     in_memory: bool = True,
-    device: str | torch.device = "cpu",
+    device: devices.Device = "cpu",
 ) -> Loaders:
     """Build the loaders of a data set, given by name, folder, or a Listing that an audit leaves.
 
     With ``augment`` the training photos are cropped and flipped at random, and shuffled; without,
-    they pass through the evaluation pipeline in order, as feature extraction wants them. On a GPU
-    as ``device`` the photos live there and are cut there; see :mod:`course_lib.on_device`.
+    they come in order and as in evaluation. If ``device`` is a GPU they live there, and are cut
+    there (:mod:`course_lib.on_device`).
     """
     datasets.whole("batch_size", batch_size, 1)
     datasets.whole("seed", seed)
@@ -234,7 +214,7 @@ def make_loaders(
     labelled, held_out = dataset.files["train"], dataset.files["val"]
     in_train, in_val = split([label for _, label in labelled], val_fraction, seed)
     in_test = range(len(labelled), len(labelled) + len(held_out))
-    photos = Photos([*labelled, *held_out], plain, in_memory)  # all at once: bad files are named
+    photos = Photos([*labelled, *held_out], plain, in_memory).open()
 
     def loader(positions: Sequence[int], random: bool = False) -> DataLoader | DeviceLoader:
         part = photos.part(positions, augmented if random else plain, fixed=not random)

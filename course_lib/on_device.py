@@ -16,27 +16,26 @@ class DeviceLoader:
         steps = v2.Compose(cut) if not shuffle else lambda p: shrink(p) if max(p.shape) > 512 else p
         photos = [steps(dataset.pixels(index)) for index in range(len(dataset))]
         self._sides = torch.tensor([photo.shape[1:] for photo in photos])
-        h, w = self._sides.amax(0).tolist()
-        padded = [pad(photo, (0, w - photo.shape[2], 0, h - photo.shape[1])) for photo in photos]
+        room = (self._sides.amax(0) - self._sides).tolist()
+        padded = [pad(photo, (0, w, 0, h)) for photo, (h, w) in zip(photos, room, strict=True)]
         self._photos = torch.stack(padded).to(device)
 
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch_size)
 
     def __iter__(self):
-        count, device = len(self.labels), self.labels.device
-        order = torch.arange(count).to(device)
+        device, order = self.labels.device, torch.arange(len(self.labels))
         if self.shuffle:  # drawn on the CPU and moved once, so that it never waits for the GPU
-            order = torch.randperm(count, generator=self.generator).to(device)
+            order = torch.randperm(len(order), generator=self.generator)
             boxes = random_boxes(self._sides, self._crop).to(device)
-            flips = (torch.rand(count, 1, 1) < 0.5).to(device)
-        for chosen in order.split(self.batch_size):
+        for chosen in order.to(device).split(self.batch_size):
             images = self._to_float(self._photos[chosen])
             if self.shuffle:
                 top, left, height, width = boxes[chosen].T
                 rows = resampling(top, height, self._crop.size[0], images.shape[2])
                 columns = resampling(left, width, self._crop.size[1], images.shape[3])
-                columns = torch.where(flips[chosen], columns.flip(1), columns)
+                flipped = torch.rand(len(chosen), 1, 1, device=device) < 0.5
+                columns = torch.where(flipped, columns.flip(1), columns)
                 images = rows[:, None] @ images @ columns[:, None].mT
             yield self._normalise(images), self.labels[chosen]
 

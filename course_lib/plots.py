@@ -1,10 +1,4 @@
-"""Figures: each has a title, labelled axes, colours safe for colour-blind readers, and alt text.
-
-Every function draws and returns a matplotlib figure; ``show`` puts it into the notebook together
-with a text that says what it shows, for readers who cannot see it.
-"""
-
-from __future__ import annotations
+"""Figures in colours that colour-blind readers can tell apart, shown with a text that says it."""
 
 import base64
 import io
@@ -18,24 +12,18 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from course_lib.features import Domain
-from course_lib.training import History, Predictions
+from course_lib.training import Predictions
 
 # The palette of Okabe & Ito (2008), https://jfly.uni-koeln.de/color/
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
-    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"),
-    "#777777",
-)
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, GREY = "#CC79A7", "#56B4E9", "#777777"
 PHOTOS = "photos"  # label of figures that are mostly photos, which are large as PNG
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
 MARKERS = "osD^vP"
 
 
 def show(figure: Figure, alt: str) -> None:
-    """Put a figure into the notebook, with one or two sentences that say what it shows.
-
-    Screen readers read them, terminals print them, and nbval compares them.
-    """
+    """Put a figure into the notebook, with a sentence or two that say what it shows."""
     kind = "jpeg" if figure.get_label() == PHOTOS else "png"
     buffer, quality = io.BytesIO(), {"quality": 88} if kind == "jpeg" else {}
     figure.savefig(buffer, format=kind, dpi=80, bbox_inches="tight", pil_kwargs=quality)
@@ -45,7 +33,6 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def _tell_apart(what: str, count: int, most: int = len(PALETTE)) -> None:
-    """Refuse to draw nothing, or more than can be told apart."""
     if not 1 <= count <= most:
         raise ValueError(f"there are {count} {what} to draw: expected 1 to {most} in one figure.")
 
@@ -58,12 +45,8 @@ def image_grid(
     columns: int = 6,
     colors: Sequence[str] = (),
 ) -> Figure:
-    """Draw images in rows: PIL images, or float32 tensors (3, H, W) from 0 to 1 (un-normalised).
-
-    ``titles`` and ``colors``, of frames and titles, are one per picture, or none.
-    """
-    if not len(images):
-        raise ValueError("there is no image to draw.")
+    """Draw images in rows: PIL images, or tensors (3, H, W) from 0 to 1; frames of ``colors``."""
+    _tell_apart("images", len(images), len(images))
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
     height = rows * (1.85 if titles else 1.55) + 0.4
@@ -93,57 +76,19 @@ def predictions_grid(
     which: Sequence[int],
     *,
     title: str,
-    columns: int = 6,
 ) -> Figure:
-    """Draw the images numbered ``which`` with what the model said of them.
-
-    A blue frame and ✓ where it is right, an orange frame and ✗ where it is wrong.
-    """
+    """Draw images ``which`` with what the model said: blue and ✓ if right, orange and ✗ if not."""
     titles, colors = [], []
     for index in which:
         said, true = int(predictions.classes[index]), int(predictions.labels[index])
         text = f"{classes[said]} {float(predictions.probabilities[index, said]):.0%}"
         titles.append(f"✓ {text}" if said == true else f"✗ {text}\nis {classes[true]}")
         colors.append(BLUE if said == true else RED)
-    return image_grid(images, titles, title=title, columns=columns, colors=colors)
-
-
-def history(histories: Mapping[str, History], *, title: str) -> Figure:
-    """Draw loss and accuracy over epochs, training dashed and validation solid.
-
-    A dot marks the epoch whose weights were kept.
-    """
-    _tell_apart("runs", len(histories))
-    figure = Figure(figsize=(9.5, 3.2), layout="constrained")
-    figure.suptitle(title, fontsize=11)
-    loss_axis, accuracy_axis = figure.subplots(1, 2)
-    for (name, run), color in zip(histories.items(), PALETTE, strict=False):
-        epochs = range(1, len(run.train_loss) + 1)
-        loss_axis.plot(epochs, run.train_loss, ".--", color=color, label=f"{name}, training")
-        accuracy_axis.plot(epochs, run.train_accuracy, ".--", color=color)
-        if run.val_loss:
-            loss_axis.plot(epochs, run.val_loss, ".-", color=color, label=f"{name}, validation")
-            accuracy_axis.plot(epochs, run.val_accuracy, ".-", color=color)
-            best = run.best_epoch
-            accuracy_axis.plot(best + 1, run.val_accuracy[best], "o", color=color)
-    loss_axis.set(xlabel="epoch", ylabel="cross-entropy (nats)")
-    loss_axis.set_ylim(bottom=0)
-    accuracy_axis.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1.02))
-    longest = max(len(run.train_loss) for run in histories.values())
-    for axis in (loss_axis, accuracy_axis):
-        axis.set_xlim(0.5, longest + 0.5)
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(alpha=0.3)
-    figure.legend(fontsize=8, loc="outside right center")
-    return figure
+    return image_grid(images, titles, title=title, colors=colors)
 
 
 def confusion_matrix(predictions: Predictions, classes: Sequence[str], *, title: str) -> Figure:
-    """Draw how many images of each class (rows) were given each label (columns).
-
-    `scikit-learn's <https://scikit-learn.org/stable/modules/model_evaluation.html#confusion-matrix>`_
-    layout.
-    """
+    """Draw how many images of each class (rows) were given each label (columns)."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
     axis = (figure := Figure(figsize=(3.8, 3.4))).subplots()
@@ -163,10 +108,7 @@ def accuracy_bars(
     baseline: tuple[str, float] | None = None,
     label: str = "accuracy on the test images",
 ) -> Figure:
-    """Draw mean accuracies, from 0 to 1, as bars, and every single run as a dot.
-
-    ``baseline`` is the name and height of a dashed line, such as the share of the majority class.
-    """
+    """Draw mean accuracies as bars, every run as a dot, and a ``baseline`` as a dashed line."""
     _tell_apart("bars", len(results))
     figure = Figure(figsize=(1.2 + 1.5 * len(results), 3.8), layout="constrained")
     axis = figure.subplots()
@@ -194,10 +136,9 @@ def curves(
     log_x: bool = False,
     baseline: tuple[str, float] | None = None,
 ) -> Figure:
-    """Draw one line per method: the mean over seeds, in a band of one standard deviation.
+    """Draw a line per method of `report.trials`, over one of its columns.
 
-    ``frame`` comes from `report.trials`, and ``x`` is one of its columns. ``baseline`` is the name
-    and height of a dashed line. A logarithmic axis has the values that occur as its ticks.
+    It is the mean over seeds, in a band of one standard deviation; a ``baseline`` is dashed.
     """
     _tell_apart("methods", frame["method"].nunique())
     figure = Figure(figsize=(7.2, 3.8), layout="constrained")
@@ -220,31 +161,4 @@ def curves(
     axis.grid(alpha=0.3)
     axis.set_title(title, fontsize=11)
     axis.legend(fontsize=8)
-    return figure
-
-
-def domains(views: Mapping[str, Sequence[Domain]], *, title: str) -> Figure:
-    """Draw domains with features of shape (N, 2), side by side in several views.
-
-    Colours are classes; points of a first domain are filled, of a second hollow, of a third x.
-    """
-    looks = ("filled", "hollow", "cross")
-    _tell_apart("views", len(views))
-    _tell_apart("domains", max(map(len, views.values())), len(looks))
-    figure = Figure(figsize=(0.6 + 3.4 * len(views), 3.7), layout="constrained")
-    figure.suptitle(title, fontsize=11)
-    axes = figure.subplots(1, len(views), squeeze=False)[0]
-    for axis, (view, shown) in zip(axes, views.items(), strict=True):
-        for domain, look in zip(shown, looks, strict=False):
-            _tell_apart("classes", len(domain.classes))
-            for label, color in zip(range(len(domain.classes)), PALETTE, strict=False):
-                points, name = domain.x[domain.y == label], domain.classes[label]
-                marker, edge = ("x", None) if look == "cross" else ("o", color)
-                face = "none" if look == "hollow" else color
-                style = {"marker": marker, "facecolors": face, "edgecolors": edge, "alpha": 0.8}
-                axis.scatter(*points.T, s=22, label=f"{domain.name}: {name}", **style)
-        axis.set(xlabel="first direction", ylabel="second direction")
-        axis.set_title(view, fontsize=10)
-    entries = figure.axes[0].get_legend_handles_labels()
-    figure.legend(*entries, loc="outside lower center", ncols=4, fontsize=8)
     return figure

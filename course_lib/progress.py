@@ -1,24 +1,17 @@
 """Progress bars that are there for people and absent from saved notebooks.
 
-A bar left in a notebook's output differs from run to run, and the course compares outputs. So a bar
-is drawn only where somebody watches: in JupyterLab, in VS Code, or in a terminal. The environment
-variable ``COURSE_LIB_PROGRESS`` decides instead when it is set (``1`` draws, ``0`` does not).
+Saved outputs are compared, so a bar is drawn only where somebody watches: in JupyterLab, VS Code or
+a terminal. The environment variable ``COURSE_LIB_PROGRESS`` decides instead where it is set (1, 0).
 """
-
-from __future__ import annotations
 
 import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
 from tqdm import tqdm
 
-T = TypeVar("T")
-
-# Set by Jupyter's session manager and by VS Code for kernels that a person opened; papermill and
-# nbval start kernels without them.
+# Set for kernels that a person opened; papermill and nbval start kernels without them.
 WATCHED_KERNEL = ("JPY_SESSION_NAME", "VSCODE_PID", "VSCODE_CWD")
 
 
@@ -39,11 +32,10 @@ def is_watched() -> bool:
 
 
 class NotebookBar(tqdm):
-    """A bar among the outputs of a cell.
+    """A bar among the outputs of a cell: all bars of a cell share one output per level of nesting.
 
-    All bars of a cell share one output for each level of nesting, and leave it empty. With an
-    output for each bar JupyterLab would hide all beyond fifty, and the results with them; and
-    widgets would be dead, and say so, in a notebook that is opened again.
+    With an output for each bar JupyterLab would hide all beyond fifty, and the results with them;
+    and widgets would be dead, and say so, in a notebook that is opened again.
     """
 
     cell = -1
@@ -66,12 +58,8 @@ class NotebookBar(tqdm):
         shared.outputs[level].update(bundle, raw=True)
 
 
-def bar(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Iterate over items behind a progress bar that disappears when done.
-
-    ``total`` is the number of items, where ``len(items)`` is not known. `tqdm
-    <https://tqdm.github.io>`_ draws the bar.
-    """
+def bar(items: Iterable, description: str, total: int | None = None) -> Iterator:
+    """Iterate over items, behind a bar of `tqdm <https://tqdm.github.io>`_ that then disappears."""
     if not is_watched():
         return iter(items)
     # Not tqdm.auto: it calls iter() twice, and a second iterator of a DataLoader draws from its

@@ -1,7 +1,5 @@
 """Numbers for people: repeated runs as tidy tables, means with their spread, verdicts."""
 
-from __future__ import annotations
-
 import itertools
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -24,18 +22,14 @@ def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence
     <https://doi.org/10.18637/jss.v059.i10>`_: a column per setting, then seed, method and score.
     """
     whole("seeds", seeds, 1)
-    settings = [
-        dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
-    ]
-    rows = []
+    combined = itertools.product(*grid.values())
+    settings, rows = [dict(zip(grid, values, strict=True)) for values in combined], []
     # One thread: more are no faster on matrices this small, and ten times slower as soon as
     # something else wants a core, since each waits for the others in a busy loop.
     with threadpool_limits(1, "blas"):
         for setting, seed in progress.bar([*itertools.product(settings, range(seeds))], "trials"):
             scores = run(seed=seed, **setting)
             rows += [{**setting, "seed": seed, "method": m, "score": s} for m, s in scores.items()]
-    if not rows:
-        raise ValueError("the experiment has no score: give every setting a value, and return one.")
     return pd.DataFrame(rows)
 
 
@@ -45,22 +39,18 @@ def summary(
     digits: int = 3,
     baseline: tuple[str, float] | None = None,
 ) -> Markdown:
-    """Table of the mean ± standard deviation over seeds, a row per method of `trials`.
+    """Table of mean ± standard deviation over seeds: a row per method, ``columns`` of a setting.
 
-    ``columns`` is a setting whose values become the columns; ``baseline`` is the name and score of
-    a trivial answer, which becomes the last row.
+    The name and score of a trivial answer, the ``baseline``, become the last row.
     """
     rows = []
     for method, of_method in frame.groupby("method", sort=False):
-        row: dict[str, object] = {"method": method}
-        if columns is None:
-            row["mean ± std"] = mean_std(list(of_method["score"]), digits)
-        else:
-            for value in frame[columns].unique():
-                scores = list(of_method.loc[of_method[columns] == value, "score"])
-                shown = mean_std(scores, digits) if scores else "–"
-                row[f"{columns.replace('_', ' ')} {value}"] = shown
-        rows.append(row)
+        cells = {"mean ± std": of_method} if columns is None else {}
+        for value in [] if columns is None else frame[columns].unique():
+            name = f"{columns.replace('_', ' ')} {value}"
+            cells[name] = of_method[of_method[columns] == value]
+        means = {n: mean_std(list(c["score"]), digits) if len(c) else "–" for n, c in cells.items()}
+        rows.append({"method": method, **means})
     if baseline is not None:
         name, score = baseline
         headings = [heading for heading in rows[0] if heading != "method"]
@@ -91,10 +81,7 @@ def verdict(claim: str, holds: bool) -> None:
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> Markdown:
-    """Show rows with the same keys, which become the column heads; floats have 3 decimals.
-
-    JupyterLab and web pages render it, and it can be read as text elsewhere.
-    """
+    """Show rows with the same keys, which become the column heads; floats have 3 decimals."""
     if not rows or any(list(row) != list(rows[0]) for row in rows):
         raise ValueError("a table needs at least one row, and the same columns in every row.")
 

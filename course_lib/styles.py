@@ -4,21 +4,14 @@ A style keeps what is in a photo and changes how it looks, so the labels stay tr
 distribution of the pixels moves: covariate shift, made to order. Nothing here is learned.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 from torchvision.transforms import v2
 
-from course_lib import loaders
-
-
-def _gray(image: Image.Image) -> Image.Image:
-    return image.convert("L").convert("RGB")
+from course_lib.loaders import Preprocessing, eval_transform
 
 
 def _sketch(image: Image.Image) -> Image.Image:
@@ -39,51 +32,50 @@ def _night(image: Image.Image) -> Image.Image:
 
 
 def _edges(image: Image.Image) -> Image.Image:
-    found = image.convert("L").filter(ImageFilter.FIND_EDGES)
-    return ImageOps.invert(found).convert("RGB")
+    return ImageOps.invert(image.convert("L").filter(ImageFilter.FIND_EDGES)).convert("RGB")
 
 
 def _soft(image: Image.Image) -> Image.Image:
-    """Out of focus."""
     return image.filter(ImageFilter.GaussianBlur(2 * min(image.size) / 224))
-
-
-def _fog(image: Image.Image) -> Image.Image:
-    """A quarter of the contrast, and bright."""
-    pixels = np.asarray(image, dtype=np.float32)
-    return Image.fromarray((pixels * 0.25 + 185).clip(0, 255).astype("uint8"))
 
 
 STYLES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "photo": Image.Image.copy,
-    "gray": _gray,
+    "gray": lambda image: image.convert("L").convert("RGB"),
     "negative": ImageChops.invert,
-    "soft": _soft,
-    "fog": _fog,
+    "soft": _soft,  # out of focus
+    "fog": lambda image: image.point(lambda value: int(value * 0.25 + 185)),
     "sketch": _sketch,
     "night": _night,
     "edges": _edges,
 }
 
 
+class Restyle(v2.Transform):
+    """One of the styles as a step of a pipeline: PIL image to PIL image, always the same one."""
+
+    def __init__(self, style: str) -> None:
+        super().__init__()
+        if style not in STYLES:
+            raise ValueError(f"style is {style!r}: expected one of {', '.join(STYLES)}.")
+        self.style = style
+
+    def transform(self, image: Image.Image, params: dict) -> Image.Image:
+        """Called by torchvision for each image."""
+        return STYLES[self.style](image)
+
+
 def restyle(image: Image.Image, style: str) -> Image.Image:
-    """Return a copy of an RGB image in another style, one of ``STYLES``; always the same one."""
-    if style not in STYLES:
-        raise ValueError(f"style is {style!r}: expected one of {', '.join(STYLES)}.")
-    return STYLES[style](image)
+    """Return a copy of an RGB image in another style, one of ``STYLES``."""
+    return Restyle(style)(image)
 
 
-def styled_transform(
-    preprocessing: loaders.Preprocessing, image_size: int, style: str
-) -> v2.Compose:
+def styled_transform(preprocessing: Preprocessing, image_size: int, style: str) -> v2.Compose:
     """Return the evaluation pipeline with a style between the crop and the normalisation.
 
     It is applied at ``image_size``, so that large and small photos of one scene come out alike.
     """
-    plain = loaders.eval_transform(preprocessing, image_size)
+    resize, crop, *to_tensor = eval_transform(preprocessing, image_size).transforms
     if style == "photo":
-        return plain
-    restyle(Image.new("RGB", (8, 8)), style)  # an unknown style is refused here, not in a batch
-    resize, crop, *to_tensor = plain.transforms
-    styled = v2.Lambda(partial(restyle, style=style))
-    return v2.Compose([v2.ToPILImage(), resize, crop, styled, *to_tensor])
+        return v2.Compose([resize, crop, *to_tensor])
+    return v2.Compose([v2.ToPILImage(), resize, crop, Restyle(style), *to_tensor])

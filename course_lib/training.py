@@ -4,15 +4,12 @@ The loop is the article's, made right: seeded, the scheduler steps after the opt
 during validation, and the epoch is chosen on validation photos that are not the test photos.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
@@ -23,8 +20,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from course_lib import devices, progress
 from course_lib.datasets import whole
+from course_lib.devices import Device
 
-Batch = tuple[Tensor, Tensor]  # inputs, (B, …), and int64 labels, (B,)
+Batches = Iterable[tuple[Tensor, Tensor]]  # inputs, (B, …), and int64 labels, (B,)
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,9 @@ class Predictions:
 
 @dataclass
 class History:
-    """One entry an epoch; ``best_epoch`` (from 0) is the one whose weights the model holds.
+    """One entry per epoch; ``best_epoch`` (from 0) is the one whose weights the model holds.
 
-    The learning rate is that of the optimiser's last parameter group as the epoch begins; the
-    training metrics are averaged while the weights still change.
+    Training metrics are averaged while the weights still change; the rate is the last group's.
     """
 
     train_loss: list[float] = field(default_factory=list)
@@ -95,15 +92,15 @@ def seed_everything(seed: int) -> None:
 
 def fit(
     model: nn.Module,
-    train: Iterable[Batch],
-    val: Iterable[Batch] | None = None,
+    train: Batches,
+    val: Batches | None = None,
     *,
     epochs: int,
     optimizer: Optimizer,
     scheduler: LRScheduler | None = None,
-    scheduler_step: Literal["epoch", "batch"] = "epoch",
+    scheduler_step: str = "epoch",  # or "batch"
     criterion: nn.Module | None = None,
-    device: str | torch.device = "auto",
+    device: Device = "auto",
     precision: str = "auto",
     seed: int = 0,
     run: Run | None = None,
@@ -132,7 +129,7 @@ def fit(
         start = time.perf_counter()
         history.learning_rate.append(optimizer.param_groups[-1]["lr"])
         each_batch = scheduler if scheduler_step == "batch" else None
-        trained = train_one_epoch(model, train, criterion, optimizer, each_batch, device, dtype)
+        trained = _train_one_epoch(model, train, criterion, optimizer, each_batch, device, dtype)
         history.train_loss.append(trained.loss)
         history.train_accuracy.append(trained.accuracy)
         if val is not None:
@@ -154,15 +151,7 @@ def fit(
     return history
 
 
-def train_one_epoch(
-    model: nn.Module,
-    loader: Iterable[Batch],
-    criterion: nn.Module,
-    optimizer: Optimizer,
-    scheduler: LRScheduler | None,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Metrics:
+def _train_one_epoch(model, loader, criterion, optimizer, scheduler, device, dtype) -> Metrics:
     """Train for one pass over a loader; a loss that is no longer finite is an error."""
     devices.reuse_memory()
     model.train()
@@ -185,22 +174,17 @@ def train_one_epoch(
     if not math.isfinite(mean_loss):
         raise FloatingPointError(
             f"the training loss became {mean_loss} at learning rate "
-            f"{optimizer.param_groups[-1]['lr']:g}: most often it is too high; try a tenth of it. "
-            "If that does not help, look for nan in the images."
+            f"{optimizer.param_groups[-1]['lr']:g}: most often it is too high; try a tenth of it."
         )
     return Metrics(mean_loss, int(correct) / sum(sizes))
 
 
 def predict(
-    model: nn.Module,
-    loader: Iterable[Batch],
-    device: str | torch.device = "auto",
-    precision: str = "float32",
+    model: nn.Module, loader: Batches, device: Device = "auto", precision: str = "float32"
 ) -> Predictions:
-    """What a model says of every example of a loader, in the loader's order.
+    """What a model, in evaluation mode, says of every example of a loader, in its order.
 
-    In evaluation mode; afterwards the model is in the mode it was in. Answers are for comparing,
-    so they are exact, float32, unless speed is asked for.
+    Answers are for comparing, so they are exact, float32, unless speed is asked for.
     """
     device, was_training = devices.pick_device(device), model.training
     dtype = devices.pick_precision(precision, device, model, backward=False)
@@ -217,20 +201,14 @@ def predict(
 
 
 def evaluate(
-    model: nn.Module,
-    loader: Iterable[Batch],
-    device: str | torch.device = "auto",
-    precision: str = "float32",
+    model: nn.Module, loader: Batches, device: Device = "auto", precision: str = "float32"
 ) -> Metrics:
     """Loss and accuracy of a classifier over a loader, every example counted once."""
     return predict(model, loader, device, precision).metrics
 
 
 def extract_features(
-    model: nn.Module,
-    loader: Iterable[Batch],
-    device: str | torch.device = "auto",
-    precision: str = "float32",
+    model: nn.Module, loader: Batches, device: Device = "auto", precision: str = "float32"
 ) -> tuple[Tensor, Tensor]:
     """Run a backbone over a loader once: its features, (N, D), and the labels, (N,), on the CPU."""
     found = predict(getattr(model, "backbone", model), loader, device, precision)

@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import joblib
 import pytest
 from hypothesis import settings
 from random_photos import save_photo
-
-from course_lib.runner import cores
 
 # The same examples in every run and on every computer, and no clock.
 settings.register_profile("course", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("course")
 
 # Two workers, each with its share of the cores. What a test starts inherits the share.
-WORKERS = min(2, cores())
+WORKERS = min(2, joblib.cpu_count())
 if "PYTEST_XDIST_WORKER" in os.environ:
     workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // workers)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, joblib.cpu_count() // workers)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
-from course_lib.paths import notebooks_dir
-from course_lib.runner import read_parameters
+from course_lib.datasets import course_root
+from course_lib.tools.lessons import read_parameters
 
 IMPORTS = (ast.Import, ast.ImportFrom)
 KEPT = (*IMPORTS, ast.FunctionDef, ast.ClassDef)
@@ -60,7 +60,7 @@ def wrong_answers(number: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def _all_cells(number: str) -> list[nbformat.NotebookNode]:
-    (path,) = notebooks_dir().glob(f"{number}_*.ipynb")
+    (path,) = (course_root() / "notebooks").glob(f"{number}_*.ipynb")
     return nbformat.read(path, as_version=4).cells
 
 

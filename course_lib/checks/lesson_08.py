@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 import torch
 
-from course_lib.checks import Wrong, call, exercise
+from course_lib.checks import Wrong, call, compare, exercise, numbers, same
 
 
 @exercise(
@@ -14,24 +13,24 @@ from course_lib.checks import Wrong, call, exercise
     "Divide the number of shared mistakes by the number of mistakes of the first.",
     right="mistakes that stay with every seed are the photos' fault, the others are the seed's.",
 )
-def shared_mistakes(answer: Any) -> None:
+def shared_mistakes(answer: object) -> None:
     """``answer(first, second, labels)``: share of the first one's mistakes the second shares."""
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
     first = torch.tensor([1, 1, 1, 0, 0, 1, 1, 1, 1, 1])  # four mistakes
     second = torch.tensor([1, 0, 0, 1, 1, 0, 0, 1, 1, 1])  # four, one of them shared
-    found = float(call(answer, first, second, labels))
-    if found == 1:
+    found = numbers(call(answer, first, second, labels), ())
+    if same(found, 1):
         raise Wrong("one photo is wrong in both, but a share was asked: of how many?")
-    if abs(found - 0.4) < 1e-6:
+    if same(found, 0.4):
         raise Wrong("that is how often the two agree. Ask where both are *wrong*.")
-    if abs(found - 0.1) < 1e-6:
+    if same(found, 0.1):
         raise Wrong("that is a share of all photos. Divide by the mistakes of the first seed.")
-    if abs(found - 1 / 7) < 1e-6:
+    if same(found, 1 / 7):
         raise Wrong("you divided by the photos that either gets wrong. Divide by the first's.")
-    if abs(found - 0.25) > 1e-6:
-        raise Wrong(f"the first makes 4 mistakes, the second shares 1 of them, not {found:.2f}.")
-    if float(call(answer, second, second, labels)) != 1:
-        raise Wrong("a model shares all mistakes with itself: expected 1.")
+    one = f"the first makes 4 mistakes, the second shares 1 of them, not {found:.2f}."
+    compare(found, 0.25, one)
+    itself = "a model shares all mistakes with itself: expected 1."
+    compare(call(answer, second, second, labels), 1, itself)
 
 
 @exercise(
@@ -40,22 +39,20 @@ def shared_mistakes(answer: Any) -> None:
     right="so the article's `StepLR(7, 0.1)` gives 7 epochs to each of three rates and 4 to the "
     "last, if it is stepped after the optimiser.",
 )
-def rate_in_epoch(answer: Any) -> None:
+def rate_in_epoch(answer: object) -> None:
     """``answer(epoch, learning_rate, step_size, gamma)``: the rate that StepLR uses."""
-    found = [float(call(answer, epoch, 0.1, 3, 0.5)) for epoch in range(9)]
-    right = [0.1 * 0.5 ** (epoch // 3) for epoch in range(9)]
-
-    def close(other: list[float]) -> bool:
-        return all(abs(a - b) < 1e-9 for a, b in zip(found, other, strict=True))
-
-    if close([0.1 * 0.5 ** ((epoch + 1) // 3) for epoch in range(9)]):
-        raise Wrong("that is the article's order: the first step comes one epoch early.")
-    if close([0.1 * 0.5 ** (epoch / 3) for epoch in range(9)]):
-        raise Wrong("the rate stays level between two cuts: divide without a remainder.")
-    if close([0.1 * 0.5**epoch for epoch in range(9)]):
-        raise Wrong("that cuts in every epoch. `step_size` epochs lie between two cuts.")
-    if close([0.1 * 0.5 ** (epoch % 3) for epoch in range(9)]):
-        raise Wrong("the remainder begins anew after each step. How many whole steps are past?")
-    if not close(right):
-        shown = ", ".join(f"{rate:g}" for rate in right)
-        raise Wrong(f"for rate 0.1, step 3, gamma 0.5, epochs 0 to 8 should use {shown}.")
+    epochs = np.arange(9)
+    for rate, step, gamma in ((0.1, 3, 0.5), (0.4, 2, 0.2)):
+        found = [numbers(call(answer, each, rate, step, gamma), ()) for each in range(9)]
+        if same(found, rate * gamma ** ((epochs + 1) // step), 0):
+            raise Wrong("that is the article's order: the first step comes one epoch early.")
+        if same(found, rate * gamma ** (epochs / step), 0):
+            raise Wrong("the rate stays level between two cuts: divide without a remainder.")
+        if same(found, rate * gamma**epochs, 0):
+            raise Wrong("that cuts in every epoch. `step_size` epochs lie between two cuts.")
+        if same(found, rate * gamma ** (epochs % step), 0):
+            raise Wrong("the remainder begins anew after each step. How many steps are past?")
+        right = rate * gamma ** (epochs // step)
+        text = ", ".join(f"{each:g}" for each in right)
+        setting = f"rate {rate}, step {step}, gamma {gamma}"
+        compare(found, right, f"for {setting}, epochs 0 to 8 should use {text}.", tolerance=0)

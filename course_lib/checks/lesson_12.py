@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from course_lib.checks import Wrong, call, exercise
+from course_lib.checks import Wrong, call, compare, exercise, numbers, positions, same
 
 
 @exercise(
@@ -16,32 +14,26 @@ from course_lib.checks import Wrong, call, exercise
     right="and saying always the same class now scores one in the number of classes, however large "
     "that class is.",
 )
-def balanced_accuracy(answer: Any) -> None:
+def balanced_accuracy(answer: object) -> None:
     """``answer(labels, predicted)``: the mean recall over the classes that occur."""
     labels = np.array([0] * 8 + [1] * 2 + [3] * 2)
     predicted = np.array([0] * 6 + [1] * 2 + [1, 0] + [0, 1])
-    try:
-        found = float(call(answer, labels, predicted))
-    except (TypeError, ValueError):
-        raise Wrong("return one number between 0 and 1.") from None
+    nan = "nan: some class has no picture, and the mean over nothing is nan. Leave it out."
+    found = numbers(call(answer, labels, predicted), (), "the mean recall", nan)
     recalls, precisions = (0.75 + 0.5 + 0) / 3, (6 / 8 + 1 / 4) / 2
-    if np.isnan(found):
-        raise Wrong(
-            "nan: some class has no picture, and the mean over nothing is nan. Leave it out."
-        )
-    if np.isclose(found, 7 / 12):
+    if same(found, 7 / 12):
         raise Wrong("this is plain accuracy: each picture counts the same, not each class.")
-    if np.isclose(found, 1.25 / 4):
+    if same(found, 1.25 / 4):
         raise Wrong("a class without any picture was counted as missed. Leave it out of the mean.")
-    if np.isclose(found, 1.25 / 2) or np.isclose(found, precisions):
+    if same(found, 1.25 / 2) or same(found, precisions):
         raise Wrong(
             "this goes through what was predicted. Recall asks: of the pictures that *are* of a "
             "class, which share was found? Also of a class that nobody was said to be."
         )
-    if not np.isclose(found, recalls):
-        raise Wrong(
-            f"with recalls of 0.75, 0.5 and 0 the answer is {recalls:.3f}, not {found:.3f}."
-        )
+    hint = f"with recalls of 0.75, 0.5 and 0 the answer is {recalls:.3f}, not {found:.3f}."
+    compare(found, recalls, hint)
+    labels, predicted = np.array([1, 1, 1, 1, 4]), np.array([1, 4, 1, 1, 4])
+    compare(call(answer, labels, predicted), 0.875, "with recalls of 0.75 and 1 it is wrong.")
 
 
 @exercise(
@@ -51,32 +43,26 @@ def balanced_accuracy(answer: Any) -> None:
     right="no insect is on both sides now. Expect a lower score than from a split by photos, and a "
     "truer one.",
 )
-def split_by_group(answer: Any) -> None:
-    """``answer(groups, share, seed)``: positions of whole groups, drawn by chance."""
-    names = np.repeat(np.arange(20), np.tile([1, 2, 3, 4], 5))
-    groups = np.array([f"insect {n:02d}" for n in np.random.default_rng(0).permutation(names)])
-    drawn = []
-    for seed in (*range(6), 0):
-        found = np.asarray(call(answer, groups, 0.25, seed))
-        if found.ndim != 1 or not found.size:
-            raise Wrong("return the positions of the photos for val, at least one.")
-        if found.dtype == bool:
-            raise Wrong("these are yes and no; return positions, as `np.flatnonzero` gives them.")
-        if not np.issubdtype(found.dtype, np.integer):
-            raise Wrong("these are names of groups; return the positions of their photos.")
-        if found.min() < 0 or found.max() >= len(groups):
-            raise Wrong(f"some positions lie outside 0 to {len(groups) - 1}.")
-        if len(set(found.tolist())) < len(found):
-            raise Wrong("a photo is in the list twice.")
-        drawn.append(sorted(found.tolist()))
-        rest = np.setdiff1d(np.arange(len(groups)), found)
-        if torn := sorted(set(groups[found]) & set(groups[rest])):
-            raise Wrong(f"{torn[0]!r} has photos on both sides: draw groups, not photos.")
-        if len(set(groups[found])) != 5:
-            raise Wrong(
-                f"{len(set(groups[found]))} of 20 groups are in val; a share of 0.25 would be 5."
-            )
-    if drawn[0] != drawn[-1]:
-        raise Wrong("the same seed gives another split: draw from `np.random.default_rng(seed)`.")
-    if drawn[0] == drawn[1]:
-        raise Wrong("another seed gives the same split: use the seed.")
+def split_by_group(answer: object) -> None:
+    """``answer(groups, share, seed)``: positions of whole groups, drawn at random."""
+    for count, share in ((20, 0.25), (10, 0.4)):
+        numbered = np.repeat(np.arange(count), np.resize([1, 2, 3, 4], count))
+        shuffled = np.random.default_rng(0).permutation(numbered)
+        groups = np.array([f"insect {number:02d}" for number in shuffled])
+        drawn = [_drawn(answer, groups, share, seed) for seed in (*range(6), 0)]
+        if drawn[0] != drawn[-1]:
+            raise Wrong("the same seed gives another split: use `np.random.default_rng(seed)`.")
+        if len(set(drawn)) == 1:
+            raise Wrong("another seed gives the same split: use the seed.")
+
+
+def _drawn(answer: object, groups: np.ndarray, share: float, seed: int) -> tuple[int, ...]:
+    names = "these are names of groups; return the positions of their photos."
+    found = positions(call(answer, groups, share, seed), len(groups), names)
+    chosen, rest = set(groups[found]), set(np.delete(groups, found))
+    if torn := sorted(chosen & rest):
+        raise Wrong(f"{str(torn[0])!r} has photos on both sides: draw groups, not photos.")
+    count, many = len(set(groups)), round(share * len(set(groups)))
+    if len(chosen) != many:
+        raise Wrong(f"{len(chosen)} of {count} groups are in val; {share:.0%} would be {many}.")
+    return tuple(sorted(found.tolist()))

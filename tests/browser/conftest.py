@@ -11,14 +11,14 @@ import lab
 import pytest
 from playwright.sync_api import BrowserContext
 
-from course_lib.paths import data_dir, notebooks_dir
+from course_lib.datasets import course_root, data_dir
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what a student opens; what the lessons import stays where it is."""
     folder = tmp_path_factory.mktemp("course")
-    shutil.copytree(notebooks_dir(), folder / "notebooks")
+    shutil.copytree(course_root() / "notebooks", folder / "notebooks")
     (folder / "data" / "insects").mkdir(parents=True)
     for name in ("README.md", "insects/contact_sheet.jpg"):
         shutil.copy(data_dir() / name, folder / "data" / name)

@@ -16,14 +16,15 @@ from lab import Notebook, text_of
 from notebook_code import exercises, wrong_answers
 from playwright.sync_api import BrowserContext
 
-from course_lib.paths import notebooks_dir
-from course_lib.runner import Lesson, find_lessons, plan, read_preset
+from course_lib.datasets import course_root
+from course_lib.tools.lessons import Lesson, find_lessons, plan, read_preset
 
-LESSONS = find_lessons(notebooks_dir())
+NOTEBOOKS = course_root() / "notebooks"
+LESSONS = find_lessons(NOTEBOOKS)
 SMOKE = dict(
     zip(
         [lesson.name for lesson in LESSONS],
-        plan(LESSONS, read_preset(notebooks_dir(), "smoke")[0]),
+        plan(LESSONS, read_preset(NOTEBOOKS, "smoke")[0]),
         strict=True,
     )
 )

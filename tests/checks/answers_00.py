@@ -5,12 +5,15 @@ WRONG = {
         ("def majority_share(labels): return labels.bincount().argmax()", "larger class itself"),
         ("def majority_share(labels): return labels.bincount().max()", "Of how many?"),
         ("def majority_share(labels): return labels.float().mean()", "only if the classes"),
-        ("def majority_share(labels): return 1 / len(labels.unique())", "guessing by lot"),
+        ("def majority_share(labels): return 1 / len(labels.unique())", "guessing at random"),
         ("def majority_share(labels): return (labels == 0).float().mean()", "should be 0.6"),
     ],
     "zero_shot_answers": [
         ("def zero_shot_answers(logits, columns): return logits.argmax(1)", "among all classes"),
-        ("def zero_shot_answers(logits, columns): return logits[:, columns]", "one answer a photo"),
+        (
+            "def zero_shot_answers(logits, columns): return logits[:, columns]",
+            "one answer per photo",
+        ),
         (
             "def zero_shot_answers(logits, columns):\n"
             "    return torch.tensor(columns)[logits[:, columns].argmax(1)]",

@@ -16,7 +16,7 @@ WRONG = {
         (
             "def more_centres(source):\n"
             "    return {'source': source, 'zero': 0, 'half': source / 2, 'minus': -source}",
-            "'zero' has shape ()",
+            "in 'zero': 3 numbers, got one",
         ),
         ("def more_centres(source): return {'source': soruce}", "stops with NameError"),
         ("more_centres = {'source': 1}", "hand in the function itself"),

@@ -10,7 +10,7 @@ WRONG = {
         (CUT + "layers[len(layers) - depth:], layers[:len(layers) - depth]", "come first"),
         (CUT + "layers[:len(layers) - depth - 1], layers[len(layers) - depth:]", "a layer is lost"),
         (CUT + "layers[:1], layers[1:]", "4 layers train"),
-        (CUT + "layers[len(layers) - depth:]", "at depth 2"),
+        (CUT + "layers[len(layers) - depth:]", "expected two lists"),
     ],
     "clipped": [
         (CLIP + "gradient.clamp(-limit, limit)", "turns the direction"),
@@ -18,7 +18,7 @@ WRONG = {
         (CLIP + "gradient * min(1, 1 / gradient.norm())", "multiply by the limit"),
         (CLIP + "gradient / gradient.abs().sum() * limit", "not the sum"),
         (CLIP + "gradient * limit", "comes back as it was"),
-        (CLIP + "gradient.norm().clamp(max=limit)", "expected a gradient of shape"),
+        (CLIP + "gradient.norm().clamp(max=limit)", "expected a gradient: 3 numbers"),
         (
             "def clipped(gradient, limit):\n"
             "    if gradient.norm() < limit and gradient.norm() > 0: return gradient\n"

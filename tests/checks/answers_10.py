@@ -20,7 +20,7 @@ WRONG = {
         (NEEDED + "1.96**2 * spread / reach**2", "there are no 864.36 photos"),
         (NEEDED + "math.ceil(accuracy / reach)", "45 photos is not it"),
         (NEEDED + "865", "use both arguments"),
-        (NEEDED + "'many'", "return one number"),
+        (NEEDED + "'many'", "one number, got a text"),
     ],
     "brier": [
         (BRIER + "gap.square().mean()", "averages over classes"),
@@ -30,7 +30,7 @@ WRONG = {
         (BRIER + "gap[range(len(labels)), labels].square().mean()", "not true count as well"),
         (BRIER + "(1 - probabilities.max(dim=1).values).square().mean()", "never looks at"),
         (BRIER + "2.0 * (probabilities.argmax(dim=1) != labels).float().mean()", "answers only"),
-        (BRIER + "gap.square().sum(dim=1)", "return one number"),
+        (BRIER + "gap.square().sum(dim=1)", "one number, got 3 numbers"),
         (BRIER + "(-probabilities[range(len(labels)), labels].log()).mean()", "score"),
     ],
 }

@@ -21,7 +21,7 @@ WRONG = {
             COMBINE + "(gradients[0] * counts[0] + gradients[1] * counts[1]) / sum(counts)",
             "three are not",
         ),
-        (COMBINE + "[n * g for g, n in zip(gradients, counts)]", "as many numbers"),
+        (COMBINE + "[n * g for g, n in zip(gradients, counts)]", "as long as each of them"),
         (COMBINE + "'mean'", "expected one gradient"),
         (COMBINE + "gradients[5]", "IndexError"),
     ],

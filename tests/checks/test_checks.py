@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
+import notebook_code
 import pytest
-from notebook_code import exercises, imports, wrong_answers
+from notebook_code import wrong_answers
 
 from course_lib import checks
 
+exercises, imports = cache(notebook_code.exercises), cache(notebook_code.imports)
 HERE = Path(__file__).parent
 NUMBERS = sorted(path.stem[-2:] for path in HERE.glob("answers_[0-9][0-9].py"))
 
@@ -23,7 +26,7 @@ MISTAKES = [
 
 def said(number: str, code: str, capsys: pytest.CaptureFixture[str]) -> str:
     """Run an exercise cell after the lesson's imports; what the check says."""
-    exec(code, imports(number))
+    exec(code, dict(imports(number)))
     return capsys.readouterr().out
 
 

@@ -15,7 +15,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from course_lib.report import RESULT_MIME
-from course_lib.runner import RunnerError, Value, read_parameters
+from course_lib.tools.lessons import Value, read_parameters
 
 Rule = Callable[[NotebookNode, Path], list[str]]
 RULES: list[Rule] = []
@@ -228,7 +228,7 @@ def parameters_are_plain(notebook: NotebookNode, path: Path) -> list[str]:
         return [f"{len(found)} cells are tagged parameters"]
     try:
         return [] if read_parameters(found[0].source) else ["no parameter"]
-    except RunnerError as error:
+    except ValueError as error:
         return [str(error)]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 
-from course_lib.runner import kernel_environment
+from course_lib.tools.lessons import kernel_environment
 
 SETTINGS = Path(__file__).with_name("nbval.ini")
 

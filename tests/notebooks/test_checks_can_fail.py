@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from saved_outputs import differences
 
-from course_lib.runner import kernel_environment
+from course_lib.tools.lessons import kernel_environment
 
 PIXEL = base64.b64encode(b"no real picture, but nobody looks at it here").decode()
 HOME, SCRATCH = (f"/{top}/ann" for top in ("home", "tmp"))  # of nobody

@@ -11,7 +11,7 @@ import pytest
 from nbformat import NotebookNode
 from rules import RULES, Rule, preset_faults
 
-from course_lib.runner import find_lessons
+from course_lib.tools.lessons import find_lessons
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))

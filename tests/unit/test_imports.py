@@ -55,7 +55,7 @@ def test_the_test_would_notice_a_question() -> None:
 def test_the_command_line_answers_without_loading_torch(command: str) -> None:
     code = f"""
 import sys
-from course_lib.__main__ import build_parser
+from course_lib.tools.cli import build_parser
 try:
     build_parser().parse_args({command.split()!r})
 except SystemExit:
@@ -69,8 +69,8 @@ def test_what_does_not_compute_does_not_load_torch() -> None:
     code = """
 import sys
 import course_lib
-from course_lib import checks, datasets, download, environment, pages, paths, progress, report
-from course_lib import require, runner
+from course_lib import checks, datasets, progress
+from course_lib.tools import cli, info, lessons
 print([name for name in ("torch", "matplotlib", "pandas", "sklearn") if name in sys.modules])
 """
     assert run(code) == "[]\n"

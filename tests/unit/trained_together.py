@@ -1,100 +1,140 @@
-"""Train small networks, alone or under ``torchrun``, and write down what came of it.
+"""Fine-tune small networks in forked processes, some of which die; print what came of each.
 
-Run as a program: ``trained_together.py CHECKPOINT RESULT KILL_AT``. The process with rank 1 kills
-itself in training step number KILL_AT; 0 means that none does.
+Run as a program: ``python trained_together.py FOLDER``. torch is imported once and processes are
+forked, so that each costs a fraction of a second.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import socket
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from random_photos import save_photo
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from course_lib import distributed, training
+from course_lib import loaders, models
+from course_lib.tools import finetune
 
-
-class Noisy(Dataset):
-    """Points with fresh noise from torch's global generator at every look, like augmentation."""
-
-    def __init__(self, count: int, noise: float = 0.0) -> None:
-        self.y = torch.arange(count) % 3
-        generator = torch.Generator().manual_seed(count)
-        self.x = torch.randn(count, 4, generator=generator) + self.y[:, None]
-        self.noise = noise
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __getitem__(self, position: int) -> tuple[Tensor, int]:
-        return self.x[position] + self.noise * torch.randn(4), int(self.y[position])
+BUILT: list[models.Classifier] = []
 
 
-class Fatal(nn.CrossEntropyLoss):
-    """Cross-entropy that kills the second process in the middle of a step."""
+def tiny(name: str, classes: int, *, pretrained: bool, seed: int) -> models.Classifier:
+    """In place of ``build_model``: a linear one, or one with dropout and BatchNorm ('noisy')."""
+    torch.manual_seed(seed)
+    noisy = [nn.BatchNorm1d(8), nn.Dropout(0.3)] * (name == "noisy")
+    body = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(48, 8), *noisy)
+    model = models.Classifier(body, nn.Linear(8, classes), loaders.Preprocessing())
+    BUILT.append(model)
+    return model
 
-    def __init__(self, kill_at: int) -> None:
-        super().__init__()
-        self.steps_left = kill_at
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        self.steps_left -= 1
-        if self.steps_left == 0 and distributed.rank() == 1:
+def photos(folder: Path, train: int, test: int) -> finetune.Settings:
+    """Save as many training and test photos of both classes; settings to train on them."""
+    for split, count in (("train", train), ("val", test)):
+        for i in range(count):
+            save_photo(folder / split / ("ants", "bees")[i % 2] / f"{i:03}.png", i, (16, 16))
+    small = {"image_size": 16, "learning_rate": 0.01, "device": "cpu", "epochs": 4}
+    return finetune.Settings(str(folder), "linear", **small)
+
+
+class Moments:
+    """Counts its calls; this process dies at the one of number ``last`` (0: never)."""
+
+    def __init__(self, last: int) -> None:
+        self.last, self.count = last, 0
+
+    def __call__(self, *_: object) -> None:
+        self.count += 1
+        if self.count == self.last:
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().forward(logits, labels)
 
 
-def train(dropout: float, checkpoint: Path | None = None, kill_at: int = 0) -> dict[str, Any]:
-    """Fit a network with a frozen BatchNorm; 23 examples in batches of 8: the last share is 4 + 3.
-
-    Only the history, the weights and the predictions of the first process are returned.
-    """
-    torch.manual_seed(0)
-    body = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8))
-    model = nn.Sequential(body, nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 3))
-    body.eval().train = lambda mode=True: body  # as models.Classifier does when it is frozen
-    train = distributed.train_loader(DataLoader(Noisy(23, noise=0.5)), 8)
-    val, test = (distributed.eval_loader(DataLoader(Noisy(n), 4)) for n in (9, 7))
-    replica = distributed.replicate(model, "cpu")
-    optimizer = torch.optim.SGD(replica.parameters(), lr=0.1, momentum=0.9)
-    history = training.fit(
-        replica,
-        train,
-        val,
-        epochs=4,
-        optimizer=optimizer,
-        scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0),
-        criterion=Fatal(kill_at),
-        device="cpu",
-        seed=3,
-        checkpoint=checkpoint,
-    )
-    found = training.predict(replica, test, "cpu")
-    return {
-        "weights": torch.cat([p.detach().flatten() for p in model.parameters()]).tolist(),
-        "history": {name: value for name, value in asdict(history).items() if name != "seconds"},
-        "logits": found.logits.flatten().tolist(),
-        "labels": found.labels.tolist(),
-    }
+def train(settings: finetune.Settings, last_step: int, last_call: int) -> dict:
+    """Fine-tune, and die before a step of the optimiser or at a call of a Python function."""
+    steps, calls = Moments(last_step), Moments(last_call)
+    register_optimizer_step_pre_hook(steps)
+    sys.setprofile(calls if last_call else None)
+    outcome = finetune.run(settings)
+    sys.setprofile(None)
+    weights = torch.cat([p.detach().flatten() for p in BUILT[-1].parameters()]).tolist()
+    history = {name: value for name, value in asdict(outcome.history).items() if name != "seconds"}
+    found = {"weights": weights, "history": history, "logits": outcome.test.logits.tolist()}
+    found |= {"fingerprint": models.fingerprint(BUILT[-1]), "labels": outcome.test.labels.tolist()}
+    return {**found, "steps": steps.count, "calls": calls.count}
 
 
-def main(checkpoint: Path, result: Path, kill_at: int) -> None:
-    """Train one network without dropout, and one with dropout and a checkpoint."""
+def together(processes: int, settings: finetune.Settings, step: int = 0, call: int = 0) -> list:
+    """What several forked processes come to; of those that die or fail, None. The last may die."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    results = [Path(settings.dataset, f"{rank}.json") for rank in range(processes)]
+    children = []
+    for rank, result in enumerate(results):
+        result.unlink(missing_ok=True)
+        children.append(os.fork())
+        if children[-1] == 0:
+            if processes > 1:
+                os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+                os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+                os.environ |= {"WORLD_SIZE": str(processes)}
+            last = rank == processes - 1
+            try:
+                result.write_text(json.dumps(train(settings, step * last, call * last)), "utf-8")
+            finally:
+                os._exit(0)
+    for child in children:
+        os.waitpid(child, 0)
+    return [json.loads(r.read_text("utf-8")) if r.exists() else None for r in results]
+
+
+def killed_at_random(settings: finetune.Settings, kills: int) -> dict:
+    """Train once undisturbed, then again and again, dying at random calls, so many in all."""
+    file = Path(settings.checkpoint)
+    (whole,) = together(1, settings, call=-1)
+    file.unlink()
+    found, moments = {"whole": whole, "ended": [], "resumed": 0, "writing": 0}, random.Random(0)
+    while kills >= 0:  # the last one is left alone, and comes to its end
+        found["resumed"] += file.exists()
+        last = moments.randrange(1, whole["calls"] * 2 // 3) if kills else 0
+        (result,) = together(1, settings, call=last)
+        if result is None:
+            found["writing"] += len(list(file.parent.glob(".*")))
+        else:
+            found["ended"].append(result)
+            file.unlink()
+        kills -= result is None or kills == 0
+    return found
+
+
+def main(folder: Path) -> None:
+    """Everything that takes processes of their own."""
     torch.set_num_threads(1)
-    with distributed.processes("cpu"):
-        found = {} if kill_at else {"plain": train(0.0)}
-        found["dropout"] = train(0.5, checkpoint, kill_at)
-        found["replicas"] = distributed.from_each(found["dropout"]["weights"])
-        if distributed.rank() == 0:
-            result.write_text(json.dumps(found), encoding="utf-8")
+    models.build_model = tiny
+    kept = replace(photos(folder / "any", 10, 2), checkpoint=folder / "any.ckpt")
+    for epochs in (1, 2):
+        finetune.run(replace(kept, epochs=epochs))  # what is imported on the way is there then
+    many = photos(folder / "many", 244, 7)  # 195 to train on, 49 to validate
+    found = {str(n): together(n, many) for n in (1, 2, 4)}
+    kept = replace(many, checkpoint=folder / "many.ckpt")
+    together(2, replace(kept, epochs=2))
+    found["two, then one"] = together(1, kept)
+    few = replace(photos(folder / "few", 40, 7), batch_size=7, backbone="noisy")
+    found["random"] = killed_at_random(replace(few, checkpoint=folder / "few" / "1.ckpt"), 20)
+    file = folder / "two.ckpt"
+    found["two"], kept = together(2, few), replace(few, checkpoint=file)
+    found["died"] = together(2, kept, step=12)  # in the third of four epochs
+    found["half"] = len(finetune.load(file)["history"]["seconds"])
+    found["went on"] = together(2, kept)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.util
+import importlib
 import io
 import json
 import re
@@ -22,48 +22,22 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from course_lib import paths
-from course_lib.report import RESULT_MIME
-from course_lib.runner import LESSON_PATTERN, RunnerError
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+from sphinx.util.console import strip_escape_sequences
+from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-if TYPE_CHECKING:
-    from docutils import nodes
-    from sphinx.application import Sphinx
+from course_lib import datasets
+from course_lib.tools.lessons import LESSON_PATTERN, RESULT_MIME, TEMPLATES
 
-PACKAGES = {  # by the name that is imported: the name that is installed
-    "sphinx": "sphinx",
-    "myst_nb": "myst-nb",
-    "sphinx_book_theme": "sphinx-book-theme",
-    "sphinx_copybutton": "sphinx-copybutton",
-    "latex2mathml": "latex2mathml",
-}
 PAGES = {"README.md": "index.md", "data/README.md": "data/README.md"}  # beside the lessons
 MARKER = "searchindex.js"  # what every book holds
 LINK = re.compile(r"!?\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^()\s]+)\)")
-MENTION = re.compile(r"\b[Ll]essons? \d\d(?:(?:, and |, | and | or | to )\d\d)*\b")
+MENTION = re.compile(r"\b([Ll]essons? \d\d(?:(?:, and |, | and | or | to )\d\d)*)\b")
 SCRIPT = re.compile(r'<mi mathvariant="script">([A-Z])</mi>')
-
-# In a wide window a line of code, 100 characters, fits. In a narrow one a figure keeps its size, so
-# that its writing can be read, and scrolls sideways. In the dark it is dimmed, in its own colours.
-STYLE = """
-.bd-main .bd-content .bd-article-container { max-width: 54rem; }
-.bd-article pre { font-size: .78rem; }
-.bd-article .cell_output { overflow-x: auto; }
-.bd-article details { margin-bottom: .6rem; }
-.bd-article summary { cursor: pointer; }
-math[display="block"] { margin: .8rem 0; overflow-x: auto; }
-.bd-article :is(p, li) { overflow-wrap: break-word; }
-.bd-article :is(p, li) code span { white-space: normal; }
-html[data-theme="dark"] .bd-content div.cell_output img {
-  background: white; filter: brightness(.88); padding: 0;
-}
-@media (max-width: 700px) {
-  .bd-article .cell_output img { max-width: none; }
-  .bd-article .cell_output td { white-space: nowrap; }
-}
-"""
 
 SETTINGS: dict[str, Any] = {
     "project": "Transfer learning, hands on",
@@ -80,7 +54,7 @@ SETTINGS: dict[str, Any] = {
     "html_static_path": ["_static"],
     "html_css_files": ["book.css"],
     "html_math_renderer": "mathml",
-    "extensions": ["myst_nb", "sphinx_copybutton", "course_lib.book"],
+    "extensions": ["myst_nb", "sphinx_copybutton", "course_lib.tools.book"],
     "nb_execution_mode": "off",
     "nb_merge_streams": True,
     "nb_render_markdown_format": "gfm",
@@ -91,38 +65,21 @@ SETTINGS: dict[str, Any] = {
 
 
 def build(lessons: Path, output: Path) -> list[str]:
-    """Make a site of executed lessons.
+    """Make a site of the executed ``lessons``; return what Sphinx warned of.
 
-    Parameters
-    ----------
-    lessons : Path
-        Folder with notebooks ``NN_name.ipynb``: the saved lessons, or those of a run.
-    output : Path
-        Where the site goes, ``index.html`` first. A folder with an earlier book is replaced, one
-        with other files is refused.
-
-    Returns
-    -------
-    list of str
-        What Sphinx warned of, such as a link that leads nowhere.
-
-    Raises
-    ------
-    RunnerError
-        If a package is missing, there is no lesson, one cannot be read, or ``output`` is not to be
-        replaced. What was there is as it was, then.
+    ``output``, where ``index.html`` goes, may hold an earlier book, which is replaced, but no other
+    files. What was there stays as it was if anything goes wrong, such as a missing package.
     """
-    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
-        names = " ".join(PACKAGES[name] for name in missing)
-        raise RunnerError(f"the book needs packages that are not installed: pip install {names}")
+    for package in (SETTINGS["html_theme"], *SETTINGS["extensions"]):
+        importlib.import_module(package)
     notebooks = sorted(lessons.glob(LESSON_PATTERN))
     if not notebooks:
-        raise RunnerError(f"no lesson in {lessons}: expected files such as 08_my_lesson.ipynb.")
+        raise ValueError(f"no lesson in {lessons}: expected files such as 08_my_lesson.ipynb.")
     output = output.resolve()
     if output.exists() and not output.is_dir():
-        raise RunnerError(f"{output} is a file: give a folder for the book.")
+        raise ValueError(f"{output} is a file: give a folder for the book.")
     if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
-        raise RunnerError(f"{output} holds other files than a book: give another folder.")
+        raise ValueError(f"{output} holds other files than a book: give another folder.")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".book-", dir=output.parent) as scratch:
         source, site = Path(scratch, "source"), Path(scratch, "site")
@@ -143,7 +100,7 @@ def _gather(notebooks: list[Path], source: Path) -> dict[str, str]:
             notebook = json.loads(path.read_text(encoding="utf-8"))
             described.update(_descriptions(notebook))
         except (ValueError, TypeError, AttributeError, KeyError) as error:
-            raise RunnerError(f"{path} cannot be read as a notebook: {error!r}") from None
+            raise ValueError(f"{path} cannot be read as a notebook: {error!r}") from None
         text = json.dumps(notebook).replace("](../README.md", "](../index.md")
         (source / "notebooks" / path.name).write_text(text, encoding="utf-8")
     names = {f"notebooks/{path.name}": f"notebooks/{path.name}" for path in notebooks} | PAGES
@@ -158,7 +115,7 @@ def _gather(notebooks: list[Path], source: Path) -> dict[str, str]:
                 )
             )
         (source / new).write_text(text, encoding="utf-8")
-    (source / "_static" / "book.css").write_text(STYLE, encoding="utf-8")
+    shutil.copy(TEMPLATES / "book.css", source / "_static")
     return described
 
 
@@ -178,7 +135,7 @@ def _descriptions(notebook: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _readable(page: str, names: dict[str, str], source: Path) -> str:
     """Text of a page of the course, with links to what is in the book, and pictures beside it."""
-    root = paths.course_root()
+    root = datasets.course_root()
 
     def kept(link: re.Match[str]) -> str:
         path, _, anchor = link[2].partition("#")
@@ -196,10 +153,6 @@ def _readable(page: str, names: dict[str, str], source: Path) -> str:
 
 def _run_sphinx(source: Path, site: Path, described: dict[str, str]) -> list[str]:
     """Make the pages; return Sphinx's warnings."""
-    from sphinx.application import Sphinx
-    from sphinx.util.console import strip_escape_sequences
-    from sphinx.util.docutils import docutils_namespace, patch_docutils
-
     said = io.StringIO()
     settings = {**SETTINGS, "figure_descriptions": described}
     doctrees = site.with_name("doctrees")
@@ -223,9 +176,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def _write_formula(writer: Any, node: nodes.math | nodes.math_block) -> None:
     """Write a formula as MathML, which browsers show by themselves."""
-    from docutils import nodes
-    from latex2mathml.converter import convert
-
     block = isinstance(node, nodes.math_block)
     formula = convert(node.astext(), display="block" if block else "inline")
     writer.body.append(SCRIPT.sub(lambda found: f"<mi>{_script_letter(found[1])}</mi>", formula))
@@ -242,8 +192,6 @@ def _script_letter(letter: str) -> str:
 
 def _describe_figures(app: Sphinx, page: nodes.document) -> None:
     """Give every figure of a notebook the text that describes it."""
-    from docutils import nodes
-
     for image in page.findall(nodes.image):
         described = app.config.figure_descriptions.get(PurePosixPath(image["uri"]).stem)
         if described:
@@ -252,37 +200,17 @@ def _describe_figures(app: Sphinx, page: nodes.document) -> None:
 
 def _link_lessons(app: Sphinx, page: nodes.document) -> None:
     """Make links of the numbers in "lesson 08" and "lessons 02 to 06"."""
-    from docutils import nodes
-
-    here = app.env.docname
-    lessons = {
-        PurePosixPath(name).name[:2]: name
-        for name in app.env.found_docs
-        if name.startswith("notebooks/") and name != here
-    }
+    here, found = app.env.docname, app.env.found_docs
+    lessons = {Path(name).name[:2]: name for name in found if name.startswith("notebooks/")}
     untouched = (nodes.reference, nodes.literal, nodes.title, nodes.math, nodes.FixedTextElement)
-    for text in list(page.findall(nodes.Text)):
-        parent, inside = text.parent, text.parent
-        while inside is not None and not isinstance(inside, untouched):
-            inside = inside.parent
-        if inside is not None:
-            continue
+    outside = [node for node in page.findall() if isinstance(node, untouched)]
+    skipped = {id(text) for node in outside for text in node.findall(nodes.Text)}
+    for text in [text for text in page.findall(nodes.Text) if id(text) not in skipped]:
         pieces: list[nodes.Node] = []
-        for piece in _numbers_apart(str(text)):
-            if piece in lessons:
-                address = app.builder.get_relative_uri(here, lessons[piece])
-                pieces.append(nodes.reference("", piece, refuri=address, internal=True))
-            else:
-                pieces.append(nodes.Text(piece))
-        parent.replace(text, pieces)
-
-
-def _numbers_apart(text: str) -> list[str]:
-    """Split a text so that the numbers of mentioned lessons stand alone."""
-    pieces, end = [], 0
-    for mention in MENTION.finditer(text):
-        for number in re.finditer(r"\d\d", mention[0]):
-            at = mention.start() + number.start()
-            pieces += [text[end:at], number[0]]
-            end = at + 2
-    return [*pieces, text[end:]]
+        for place, part in enumerate(MENTION.split(str(text))):  # mentions stand at odd places
+            for piece in re.split(r"(\d\d)", part) if place % 2 else [part]:
+                name = lessons.get(piece, here) if place % 2 else here
+                address = app.builder.get_relative_uri(here, name)
+                link = nodes.reference("", piece, refuri=address, internal=True)
+                pieces.append(nodes.Text(piece) if name == here else link)
+        text.parent.replace(text, pieces)

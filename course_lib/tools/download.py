@@ -1,0 +1,66 @@
+"""The one download of the course: the photos of the article."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from torch.hub import download_url_to_file
+
+from course_lib import datasets, progress
+
+URL = "https://download.pytorch.org/tutorial/hymenoptera_data.zip"
+BYTES = 47_286_322
+SHA256 = "fbc41b31d544714d18dd1230b1e2b455e1557766e13e67f9f5a7a23af7c02209"
+
+
+class DownloadError(RuntimeError):
+    """The photos could not be fetched, or what came is not what was published."""
+
+
+def download(name: str, url: str = URL) -> Path:
+    """Fetch the article's 397 photos (47 MB) into ``data/``, and return their folder.
+
+    What comes is compared with the size and SHA-256 that were published, and moved into place as
+    the last step: the photos are there whole, or not at all. What is there is not fetched again.
+    """
+    if name != "hymenoptera":
+        raise ValueError(f"{name!r} cannot be downloaded: only 'hymenoptera' can, and need be.")
+    folder = datasets.data_dir() / datasets.KNOWN[name]
+    if os.environ.get(datasets.HYMENOPTERA_DIR) or folder.exists():
+        return datasets.find(name)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".hymenoptera-") as scratch:
+            archive = Path(scratch, "photos.zip")
+            _fetch(url, archive)
+            shutil.unpack_archive(archive, scratch)
+            Path(scratch, "hymenoptera_data").rename(folder)
+    except (OSError, RuntimeError) as error:
+        if folder.exists():  # another process was faster
+            return folder
+        raise DownloadError(
+            f"{url} could not be fetched ({error}). Without a network: get it on another computer, "
+            f"unpack it, and set the environment variable {datasets.HYMENOPTERA_DIR} to the folder "
+            "hymenoptera_data that comes out."
+        ) from error
+    return folder
+
+
+def _fetch(url: str, archive: Path) -> None:
+    """Download the archive, in three tries, and make sure that it is the published one."""
+    for tries_left in (2, 1, 0):
+        try:
+            download_url_to_file(url, str(archive), progress=progress.is_watched())
+            break
+        except OSError:  # a connection that broke off
+            if not tries_left:
+                raise
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != SHA256:
+        raise RuntimeError(
+            f"what came is not the published file: {archive.stat().st_size:,} bytes with SHA-256 "
+            f"{found[:12]}…, expected {BYTES:,} with {SHA256[:12]}…"
+        )

@@ -1,0 +1,176 @@
+"""A trained classifier in one file, with all that it takes to use it somewhere else.
+
+Weights alone are not a classifier: without the names of the classes, the size of the images and the
+normalisation nobody can use them, and with a wrong one they answer wrongly without complaint. So
+all of it goes into one `safetensors <https://huggingface.co/docs/safetensors>`_ file. Such a file
+holds numbers and text; reading it runs no code, unlike a pickle (``.pt``, ``.pth``).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import textwrap
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from course_lib import datasets, devices, loaders, models, training
+
+FORMAT = "course_lib model 1"
+
+
+class ModelFileError(ValueError):
+    """A model file cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A classifier with the names of its outputs, in their order, and what its images are like.
+
+    ``backbone`` is the name for `models.build_model`, ``image_size`` the side in pixels of the
+    images that it was trained on.
+    """
+
+    model: models.Classifier
+    classes: tuple[str, ...]
+    backbone: str
+    image_size: int
+
+    def __post_init__(self) -> None:
+        datasets.whole("image_size", self.image_size, 8)
+        outputs = self.model.head.out_features
+        if len(self.classes) != outputs or len(set(self.classes)) != outputs:
+            raise ValueError(
+                f"classes are {list(self.classes)}: expected {outputs} different names, one for "
+                "each output of the model."
+            )
+
+    def metadata(self) -> dict[str, str]:
+        """All but the weights, as texts: what both kinds of file hold beside them."""
+        return {
+            "format": FORMAT,
+            "backbone": self.backbone,
+            "classes": json.dumps(self.classes, ensure_ascii=False),
+            "image_size": json.dumps(self.image_size),
+            "preprocessing": json.dumps(asdict(self.model.preprocessing)),
+        }
+
+
+def save(path: str | Path, exported: Exported) -> None:
+    """Write a classifier into one safetensors file, whole or not at all."""
+    # Copies, each in plain order: the format knows no shared memory and no channels-last.
+    weights = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in exported.model.state_dict().items()
+    }
+    with datasets.written_whole(path) as part:
+        save_file(weights, part, metadata=exported.metadata())
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> Exported:
+    """Read a classifier that `save` wrote, in evaluation mode; nothing in the file is executed.
+
+    Its logits are those of the model saved, bit for bit on the same kind of device with as many
+    threads. A file that is damaged, of another program, or at odds with itself is a ModelFileError.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"there is no model file {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{path} is not a whole safetensors file ({error}). Only such files are read: a pickle "
+            "(.pt, .pth) could run code. Save the model with course_lib.tools.export.save."
+        ) from None
+    if metadata.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{path} holds weights, but not a model of this course: expected the metadata that "
+            "course_lib.tools.export.save writes."
+        )
+    try:
+        exported = _described(metadata)
+        exported.model.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise ModelFileError(
+            f"{path} is a model file, but damaged or from another version of the course "
+            f"({textwrap.shorten(str(error), 300)}). Save the model anew."
+        ) from None
+    exported.model.to(devices.pick_device(device), memory_format=torch.channels_last).eval()
+    return exported
+
+
+def _described(metadata: dict[str, str]) -> Exported:
+    """Build the classifier that a file's metadata describe, with random weights."""
+    classes, stored, size = (
+        json.loads(metadata[name]) for name in ("classes", "preprocessing", "image_size")
+    )
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError(f"the classes are {classes!r}")
+    stored |= {name: tuple(stored[name]) for name in ("mean", "std")}
+    model = models.build_model(metadata["backbone"], len(classes), pretrained=False)
+    model.preprocessing = loaders.Preprocessing(**stored)
+    black = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    if not loaders.eval_transform(model.preprocessing, size)(black).isfinite().all():
+        raise ValueError(f"with the normalisation {stored} no image comes out")
+    return Exported(model, tuple(classes), metadata["backbone"], size)
+
+
+def read(exported: Exported, photo: str | Path) -> Tensor:
+    """One photo as the model wants to see it: float32, (3, image_size, image_size), normalised."""
+    photo = Path(photo)
+    if not photo.is_file():  # not there; or a pipe, which would be waited for
+        raise FileNotFoundError(f"{photo}: there is no file of this name")
+    transform = loaders.eval_transform(exported.model.preprocessing, exported.image_size)
+    return transform(torch.from_numpy(np.array(loaders.open_photo(photo))).movedim(2, 0))
+
+
+def logits(exported: Exported, photos: Sequence[str | Path]) -> Tensor:
+    """Logits of photos, float32, (N, classes), on the CPU.
+
+    Each is looked at by itself: what is said of it does not depend on the others, not by a bit.
+    """
+    device = next(exported.model.parameters()).device
+    batches = ((read(exported, photo)[None], torch.zeros(1, dtype=torch.int64)) for photo in photos)
+    return training.predict(exported.model, batches, device).logits
+
+
+def classify(exported: Exported, photo: str | Path) -> tuple[str, float]:
+    """Name of the most probable class of a photo, and its probability from 0 to 1."""
+    probabilities = logits(exported, [photo])[0].softmax(dim=0)
+    best = int(probabilities.argmax())
+    return exported.classes[best], float(probabilities[best])
+
+
+def save_onnx(path: str | Path, exported: Exported) -> None:
+    """Write a classifier as one ONNX file, which programs without torch can run.
+
+    It maps ``images``, float32, (batch, 3, image_size, image_size), normalised, to ``logits``, for
+    any number of images; the rest lies in its metadata. See `torch.onnx.export
+    <https://docs.pytorch.org/docs/stable/onnx_export.html>`_.
+    """
+    images = torch.zeros(2, 3, exported.image_size, exported.image_size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the exporter's own insides
+        program = torch.onnx.export(
+            copy.deepcopy(exported.model).cpu().eval(),
+            (images,),
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamo=True,
+            verbose=False,
+        )
+    program.model.metadata_props.update(exported.metadata())
+    with datasets.written_whole(path) as part:
+        program.save(part, external_data=False)

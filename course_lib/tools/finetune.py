@@ -1,0 +1,344 @@
+"""One run of fine-tuning, in one process or in many, that goes on where it was killed.
+
+The recipe is the article's: stochastic gradient descent with momentum, the learning rate divided by
+ten every seven epochs, the epoch chosen on validation images, the test images looked at once.
+
+``torchrun`` starts one process per device. Each holds a replica of the model and works on its share
+of every batch; all draw the same batches, and every image rolls dice of its own. So the result does
+not depend on how many processes took part, to within rounding, unless BatchNorm learns on CPUs.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from timm.layers import convert_sync_batchnorm  # torch's own drops the activations of timm's layers
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import SGD
+from torch.optim.lr_scheduler import StepLR
+from torch.utils.data import DataLoader, Dataset
+
+from course_lib import datasets, devices, loaders, models, training
+
+FORMAT = "course_lib checkpoint 2"
+MAY_CHANGE = ("epochs", "workers", "device", "checkpoint")  # settings, when a run goes on
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to train, and how; the same in every process."""
+
+    dataset: str = "insects"
+    backbone: str = models.EMBEDDED
+    epochs: int = 3
+    batch_size: int = 32  # at most so many images in a step, over all processes together
+    learning_rate: float = 0.01  # of the first seven epochs
+    image_size: int = 128
+    frozen: bool = False  # train the head alone
+    pretrained: bool = True
+    augment: bool = True
+    seed: int = 0  # of the split, the head, the order and the crops
+    workers: int = 0  # processes that load images, for each that trains
+    device: str = "auto"
+    checkpoint: Path | None = None  # holds the run after every epoch; one that is there goes on
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run, as the first process saw it, and who this process was in it."""
+
+    history: training.History
+    test: training.Predictions
+    rank: int
+    processes: int
+    device: torch.device
+
+    def report(self) -> str:
+        """Epochs and test accuracy, in a few lines."""
+        history = self.history
+        lines = [f"processes: {self.processes} ({self.device.type})"]
+        lines += ["epoch  training loss  validation accuracy  seconds"] * bool(history.seconds)
+        rows = zip(history.train_loss, history.val_accuracy, history.seconds, strict=True)
+        for number, (loss, accuracy, seconds) in enumerate(rows):
+            kept = "  kept" if number == history.best_epoch else ""
+            lines.append(f"{number + 1:5}  {loss:13.4f}  {accuracy:19.3f}  {seconds:7.1f}{kept}")
+        accuracy, count = self.test.metrics.accuracy, len(self.test.labels)
+        return "\n".join([*lines, f"test accuracy {accuracy:.3f} ({count} images)"])
+
+
+def run(settings: Settings) -> Outcome:
+    """Fine-tune a network, together with the other processes of ``torchrun`` if there are any."""
+    datasets.whole("epochs", settings.epochs)
+    if not 0 < settings.learning_rate < math.inf:
+        raise ValueError(f"learning_rate is {settings.learning_rate}: expected a number above 0.")
+    with processes(settings.device) as device:
+        if rank() > 0:
+            os.environ["COURSE_LIB_PROGRESS"] = "0"  # one bar is enough
+        classes = datasets.scan(datasets.find(settings.dataset)).classes
+        drawn = {"pretrained": settings.pretrained, "seed": settings.seed}
+        model: nn.Module = models.build_model(settings.backbone, len(classes), **drawn)
+        splits = loaders.make_loaders(
+            settings.dataset,
+            model.preprocessing,
+            settings.image_size,
+            settings.batch_size,
+            augment=settings.augment,
+            seed=settings.seed,
+            num_workers=settings.workers,
+        )
+        shares = Shares(len(splits.train.dataset), settings.batch_size)
+        train = DataLoader(
+            OwnDice(splits.train.dataset),
+            batch_sampler=shares,
+            generator=shares.generator,
+            num_workers=settings.workers,
+            pin_memory=device.type == "cuda",
+        )
+        if settings.frozen:
+            models.freeze_backbone(model)
+        model.to(device, memory_format=torch.channels_last)
+        model = Replica(model) if world_size() > 1 else model
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimizer = SGD(trained, settings.learning_rate, momentum=0.9)
+        scheduler = StepLR(optimizer, step_size=7, gamma=0.1)
+        parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+        begun, file = None, settings.checkpoint
+        precision = str(devices.pick_precision("auto", device, model)).removeprefix("torch.")
+        if file is not None and Path(file).exists():
+            begun, precision = restore(settings, parts, shares.generator)
+
+        def after_epoch(run: training.Run) -> None:
+            for values in (run.history.train_loss, run.history.train_accuracy):
+                values[-1] = mean(values[-1], shares.own)
+            if file is not None:
+                of_each = from_each(random_state(shares.generator))
+                state = {name: part.state_dict() for name, part in parts.items()}
+                state |= {"settings": _fixed(settings), "precision": precision, "random": of_each}
+                state |= {**vars(run), "history": asdict(run.history)}
+                if rank() == 0:
+                    save(file, state)
+
+        history = training.fit(
+            train=train,
+            val=splits.val,
+            epochs=settings.epochs,
+            device=device,
+            precision=precision,
+            seed=settings.seed,
+            run=begun,
+            after_epoch=after_epoch,
+            **parts,
+        )
+        history, test = from_each((history, training.predict(model, splits.test, device)))[0]
+        return Outcome(history, test, rank(), world_size(), device)
+
+
+def _fixed(settings: Settings) -> dict[str, Any]:
+    """Settings with which a run must go on as it began."""
+    every = {**asdict(settings), "dataset": str(settings.dataset)}
+    return {name: value for name, value in every.items() if name not in MAY_CHANGE}
+
+
+def restore(
+    settings: Settings, parts: Mapping[str, Any], generator: torch.Generator
+) -> tuple[training.Run, str]:
+    """Put a run back to its checkpoint: parts with a ``state_dict`` in place, and all dice.
+
+    Returns how far it has come, and in which precision. What was made with other settings, or does
+    not fit the model, is a ValueError of one sentence.
+    """
+    path, state = settings.checkpoint, load(settings.checkpoint)
+    for name, given in _fixed(settings).items():
+        if (began := state["settings"].get(name)) != given:
+            raise ValueError(
+                f"{path} is of a run with {name} {began!r}, not {given!r}. Go on with {began!r}, "
+                "or name another file."
+            )
+    try:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{path} does not fit this model ({textwrap.shorten(str(error), 300)}). Go on with the "
+            "data set it was made with, or name another file."
+        ) from None
+    set_random_state(state["random"][rank() % len(state["random"])], generator)
+    history = training.History(**state["history"])
+    return training.Run(history, state["best"], state["best_weights"]), state["precision"]
+
+
+def save(path: str | Path, state: Mapping[str, Any]) -> None:
+    """Write tensors, numbers, texts and containers of these into a file, whole or not at all."""
+    with datasets.written_whole(path) as part:
+        torch.save({"format": FORMAT, **state}, part)
+
+
+def load(path: str | Path) -> dict[str, Any]:
+    """Read what `save` wrote, onto the CPU; anything but plain data is refused, not executed."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state.pop("format", None) != FORMAT:
+            raise ValueError("it is of another program, or of another version of the course")
+        return state
+    except Exception as error:  # bytes that make no sense make the reader raise nearly everything
+        raise ValueError(
+            f"{path} is not a whole checkpoint of this course, so it was not read "
+            f"({textwrap.shorten(str(error), 300)}). Delete it, or name another file."
+        ) from None
+
+
+def random_state(generator: torch.Generator | None = None) -> dict[str, Any]:
+    """State of every random generator that training draws from, that of its loader included."""
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - libraries draw from the global one
+    gpus = {kind: getattr(torch, kind) for kind in ("cuda", "mps")}
+    return {
+        "python": random.getstate(),
+        "numpy": (name, keys.tolist(), *rest),
+        "torch": torch.get_rng_state(),
+        **{kind: gpu.get_rng_state() for kind, gpu in gpus.items() if gpu.is_available()},
+        "loader": None if generator is None else generator.get_state(),
+    }
+
+
+def set_random_state(state: Mapping[str, Any], generator: torch.Generator | None = None) -> None:
+    """Put every random generator back to where `random_state` found it."""
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+    for kind in {"cuda", "mps"} & state.keys():
+        if getattr(torch, kind).is_available():
+            getattr(torch, kind).set_rng_state(state[kind])
+    if generator is not None:
+        generator.set_state(state["loader"])
+
+
+def rank() -> int:
+    """Number of this process, from 0; 0 where there is only one."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """Number of processes that train together, 1 or more."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+@contextmanager
+def processes(device: str) -> Iterator[torch.device]:
+    """Join the processes that ``torchrun`` started, if it did; yield the device of this one."""
+    if "LOCAL_RANK" not in os.environ:  # torchrun sets it
+        yield devices.pick_device(device)
+        return
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device is {device!r}: expected auto, cpu, cuda for several processes.")
+    own = torch.device("cpu")
+    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
+        there = torch.cuda.device_count()
+        if (started := int(os.environ["LOCAL_WORLD_SIZE"])) > there:
+            raise ValueError(
+                f"{started} processes were started on this machine, but it has {there} CUDA "
+                f"devices. Use torchrun --nproc-per-node={max(there, 1)}, or device cpu."
+            )
+        own = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(own)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo")
+    try:
+        yield own
+    finally:
+        dist.destroy_process_group()
+
+
+def from_each(value: Any) -> list[Any]:
+    """Collect one value from every process, in the order of their ranks; every process gets all."""
+    values = [value] * world_size()
+    if world_size() > 1:
+        dist.all_gather_object(values, value)
+    return values
+
+
+def mean(value: float, count: int) -> float:
+    """Mean of a number over all processes, weighted by how many images each one's is over."""
+    pairs = from_each((value, count))
+    return value if len(pairs) == 1 else sum(v * n for v, n in pairs) / sum(n for _, n in pairs)
+
+
+class Replica(DistributedDataParallel):
+    """A model that learns as one with those of the other processes; its weights keep their names.
+
+    Gradients are averaged over images, not over processes. On CUDA, BatchNorm becomes
+    `torch.nn.SyncBatchNorm`, which sees the whole batch; there is none for CPUs, where each process
+    normalises by its own share. Statistics for evaluation are those of the first process.
+    """
+
+    state_dict = property(lambda self: self.module.state_dict)
+    load_state_dict = property(lambda self: self.module.load_state_dict)
+
+    def __init__(self, model: nn.Module) -> None:
+        on_gpu = next(model.parameters()).is_cuda
+        super().__init__(convert_sync_batchnorm(model) if on_gpu else model)
+        self.fraction = [1.0]  # of the images of a batch, those of this process
+        self.register_comm_hook(self.fraction, _mean_over_images)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of this process's images; every process must take part."""
+        if self.training:
+            self.fraction[0] = len(images) / sum(from_each(len(images)))
+        return super().forward(images)
+
+
+def _mean_over_images(fraction, bucket):  # torch refuses annotations that are strings
+    """Average gradients of mean losses, weighted by the images that each mean is over."""
+    done = dist.all_reduce(bucket.buffer().mul_(fraction[0]), async_op=True).get_future()
+    return done.then(lambda future: future.value()[0])
+
+
+class Shares:
+    """Of every batch the part of this process: positions, each with a seed for the image's dice.
+
+    An epoch is divided as evenly as possible into as few batches as ``batch_size`` allows, however
+    many processes share them. The generator must be seeded alike in all of them.
+    """
+
+    def __init__(self, count: int, batch_size: int) -> None:
+        self.count, self.batches = count, math.ceil(count / batch_size)
+        self.generator = torch.Generator()
+        if (smallest := count // self.batches) < world_size():
+            raise ValueError(
+                f"{world_size()} processes cannot share a batch of {smallest} images: each needs "
+                "one at least. Use a larger batch size or more images, or start fewer processes."
+            )
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __iter__(self) -> Iterator[list[list[int]]]:
+        order = torch.randperm(self.count, generator=self.generator)
+        seeds = torch.randint(2**62, (self.count,), generator=self.generator)
+        batches = torch.stack([order, seeds], dim=1).tensor_split(self.batches)
+        mine = [batch[rank() :: world_size()].tolist() for batch in batches]
+        self.own = sum(map(len, mine))
+        yield from mine
+
+
+class OwnDice(Dataset):
+    """A data set whose random transforms depend on a seed that comes with the position."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, key: list[int]) -> Any:
+        position, seed = key
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return self.dataset[position]

@@ -1,0 +1,58 @@
+"""Is everything installed that the course needs? Answered without importing any of it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# A line of requirements.txt; comments, empty lines and options such as '-e .' are not.
+REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(\[[^]]*])?\s*(==\s*(?P<pin>[\w.+!-]+))?")
+
+
+def pinned(root: Path) -> dict[str, str]:
+    """Packages that the lessons need, with the version of ``requirements.txt``, "" for any.
+
+    What the lessons do without, from ``# Tests.`` on, is left out.
+    """
+    text = (root / "requirements.txt").read_text(encoding="utf-8").partition("\n# Tests.\n")[0]
+    matches = map(REQUIREMENT.match, text.splitlines())
+    return {match["name"]: match["pin"] or "" for match in matches if match}
+
+
+def check(root: Path = ROOT) -> list[str]:
+    """What is missing or of another version than the course needs, in words; else nothing.
+
+    A package pinned to ``2.14.1`` is good enough at any ``2.14``: releases that differ in the third
+    number fix faults and keep the interface.
+    """
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    oldest, python = project["requires-python"].removeprefix(">="), platform.python_version()
+    old = numbers(python) < numbers(oldest)
+    problems = [f"Python is {python}: the course needs {oldest} or newer"] * old
+    for name, pin in pinned(root).items():
+        wanted = f"{name}=={pin}" if pin else name
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            problems.append(f"{name} is not installed: pip install {wanted}")
+        else:
+            if pin and numbers(found)[:2] != numbers(pin)[:2]:
+                problems.append(f"{name} is {found}: pip install {wanted}")
+    return problems
+
+
+def report(root: Path = ROOT) -> str:
+    """One line such as ``37 of 37 packages as pinned``, then a line for each problem."""
+    packages, problems = pinned(root), check(root)
+    good = len(packages) - sum(problem.split()[0] in packages for problem in problems)
+    return "\n".join([f"{good} of {len(packages)} packages as pinned", *problems])
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Leading numbers of a version: ``2.14.1+cpu`` gives (2, 14, 1)."""
+    leading = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in leading[0].split(".")) if leading else ()

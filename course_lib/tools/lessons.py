@@ -1,0 +1,499 @@
+"""Run the lessons without opening them: parameters checked at the door, then a page per lesson.
+
+A lesson is a notebook ``NN_name.ipynb``. Its parameters are the plain values in the cell tagged
+``parameters``. papermill runs a copy with other values; the lesson itself is never changed.
+A cell hands its key numbers over with ``course_lib.report.key_numbers``.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import difflib
+import errno
+import hashlib
+import json
+import logging
+import math
+import os
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+import jinja2
+import joblib
+import nbformat
+import papermill
+import psutil
+from jupyter_core.utils import ensure_event_loop
+from nbconvert import HTMLExporter
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from course_lib import datasets, progress
+
+Value = bool | int | float | str | list
+KINDS = {bool: "true or false", int: "a whole number of 0 or more", float: "a finite number"}
+KINDS |= {str: "a text", list: "a list"}
+LESSON_PATTERN = "[0-9][0-9]_*.ipynb"
+SUMMARY = "summary.json"
+TEMPLATES = Path(__file__).with_name("templates")
+RESULT_MIME = "application/vnd.course.result+json"  # as in course_lib.report, which loads torch
+CELL_TIMEOUT = 1800  # seconds a cell may take, where neither the caller nor the preset says so
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over the quota, read-only
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson, and the default values of its parameters."""
+
+    path: Path
+    title: str
+    parameters: dict[str, Value]
+
+    @property
+    def name(self) -> str:
+        """File name without its ending, such as ``08_full_fine_tuning``."""
+        return self.path.stem
+
+    @property
+    def sha256(self) -> str:
+        """Tells whether the file has changed since a run."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+@dataclass
+class Result:
+    """What became of one lesson in a run."""
+
+    lesson: str
+    title: str
+    parameters: dict[str, Value]
+    sha256: str  # of the lesson's file as it was run
+    status: str = "ok"
+    seconds: float = 0.0
+    numbers: dict[str, Any] = field(default_factory=dict)
+    cell: int | None = None  # the failed cell, counted among the code cells of the saved lesson
+    source: str = ""  # its first line
+    error: str = ""
+
+    @property
+    def failure(self) -> str:
+        """Where it failed and how, in one line."""
+        place = f", cell {self.cell} ({self.source})" if self.cell else ""
+        return f"failed: {self.lesson}{place}: {self.error}"
+
+    @property
+    def shown_numbers(self) -> str:
+        """Key numbers in one line."""
+        texts = {n: f"{v:.4g}" if isinstance(v, float) else v for n, v in self.numbers.items()}
+        return ", ".join(f"{name} = {text}" for name, text in texts.items())
+
+
+def read_parameters(source: str) -> dict[str, Value]:
+    """Names and default values in a parameters cell as papermill reads it, which runs nothing.
+
+    A line that is not ``name = value``, with a plain value or a list of them, is a ValueError.
+    """
+    cell = new_code_cell(source, metadata={"tags": ["parameters"]})
+    about = {"kernelspec": {"name": "python3", "language": "python"}}
+    found = papermill.inspect_notebook(new_notebook(cells=[cell], metadata=about))
+    values, line = {}, source
+    try:
+        for line in map(ast.unparse, ast.parse(source).body):
+            name = line.partition(" = ")[0]
+            values[name] = ast.literal_eval(found[name]["default"])
+            if type(values[name]) not in KINDS:
+                raise ValueError
+    except (KeyError, ValueError, SyntaxError):
+        problem = f"in the parameters cell, {line!r} is no plain value with one '='"
+        raise ValueError(problem) from None
+    return values
+
+
+def read_lesson(path: Path) -> Lesson:
+    """Read a lesson's title and parameters from its notebook."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        prose = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+        titles = [line[2:].strip() for line in "\n".join(prose).split("\n") if line[:2] == "# "]
+        tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+        source = "\n".join("".join(cell["source"]) for cell in tagged)
+        return Lesson(path, (titles or [path.stem])[0], read_parameters(source))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from None
+
+
+def find_lessons(folder: Path, only: Sequence[str] = ()) -> list[Lesson]:
+    """Lessons of a folder in their order; of some numbers (``8`` or ``08``) or names, if given."""
+    found = sorted(folder.glob(LESSON_PATTERN))
+    if not found:
+        raise ValueError(f"no lessons NN_name.ipynb in {folder}")
+    asked = {wanted.zfill(2) for wanted in only}
+    for wanted in only:
+        if not any(wanted.zfill(2) in (path.stem, path.stem[:2]) for path in found):
+            raise _unknown("lesson", wanted, {path.stem: path.stem for path in found})
+    return [read_lesson(path) for path in found if not asked or asked & {path.stem, path.stem[:2]}]
+
+
+def read_preset(folder: Path, name: str) -> tuple[dict[str, dict[str, Value]], int]:
+    """Tables ``all`` and ``NN`` of one preset of ``presets.toml``; seconds that a cell may take."""
+    try:
+        presets = tomllib.loads((folder / "presets.toml").read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"presets.toml cannot be read: {error}") from None
+    if name not in presets:
+        raise _unknown("preset", name, {known: known for known in presets})
+    tables = dict(presets[name])
+    seconds = datasets.whole(f"cell_timeout of {name}", tables.pop("cell_timeout", CELL_TIMEOUT), 1)
+    for key, table in tables.items():
+        if not isinstance(table, dict):
+            raise ValueError(f'presets.toml: {key!r} belongs in [{name}.all] or [{name}."NN"]')
+    return tables, seconds
+
+
+def plan(
+    lessons: Sequence[Lesson],
+    preset: Mapping[str, Mapping[str, Value]],
+    overrides: Sequence[tuple[str, str]] = (),
+) -> list[dict[str, Value]]:
+    """Values that each lesson is run with instead of its own: the door, at which all is checked.
+
+    ``preset`` holds the tables of `read_preset`; ``overrides`` are names and values as typed, which
+    are stronger. What no lesson understands is a ValueError of one sentence.
+    """
+    typed = dict(overrides)
+    every = {name: value for lesson in lessons for name, value in lesson.parameters.items()}
+    known = {name: f"{name} ({type(value).__name__})" for name, value in sorted(every.items())}
+    for name in typed.keys() - known.keys():
+        raise _unknown("parameter", name, known)
+    plans = []
+    for lesson in lessons:
+        own = preset.get(lesson.name[:2], {})
+        for name in own.keys() - lesson.parameters.keys():
+            raise ValueError(f"the preset gives {lesson.name} an unknown parameter {name!r}")
+        given = {**preset.get("all", {}), **own, **typed}
+        defaults = {name: d for name, d in lesson.parameters.items() if name in given}
+        values = {n: _convert(n, given[n], default, n in typed) for n, default in defaults.items()}
+        plans.append({n: _located(n, value, defaults[n]) for n, value in values.items()})
+    return plans
+
+
+def _convert(name: str, value: Value, default: Value, typed: bool = False) -> Value:
+    """Give a value, perhaps a text as typed, the type of the parameter's default, or refuse it."""
+    kind, read = type(default), value
+    with contextlib.suppress(ValueError, SyntaxError, TypeError):
+        if typed and kind is not str:
+            read = ast.literal_eval({"true": "True", "false": "False"}.get(value.lower(), value))
+        if kind is float and type(read) is int:
+            read = float(read)
+        if kind is list and default and type(read) is list:
+            read = [_convert(name, item, default[0]) for item in read]
+        negative = kind is int and read < 0
+        if type(read) is kind and not negative and (kind is not float or math.isfinite(read)):
+            return read
+    raise ValueError(f"parameter {name!r} is {KINDS[kind]} (default {default!r}), not {value!r}")
+
+
+def _located(name: str, value: Value, default: Value) -> Value:
+    """Make a path absolute from where the person stands, since lessons run in their own folder."""
+    if name == "dataset" and value != default:
+        folder = datasets.find(value)
+        return value if value in datasets.KNOWN else str(folder)
+    if name == "model_file" and value:
+        file = Path(value).expanduser().absolute()
+        there = next(folder for folder in file.parents if folder.exists())
+        if file.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
+            raise ValueError(f"parameter 'model_file': {file} cannot be written, look at {there}")
+        return str(file)
+    return value
+
+
+def _unknown(what: str, wrong: str, names: Mapping[str, str]) -> ValueError:
+    """Say that there is no such thing, and what there is: ``names``, each as it is shown."""
+    close = difflib.get_close_matches(wrong, list(names), n=1)
+    near = f" Did you mean {close[0]!r}?" if close else ""
+    return ValueError(f"no {what} {wrong!r}.{near} There are {', '.join(names.values()) or 'none'}")
+
+
+@contextlib.contextmanager
+def kernel_environment(jobs: int = 1) -> Iterator[None]:
+    """Set what kernels inherit: no bars, this course, and the Python that runs this.
+
+    Where several kernels work at a time, each is given its share of the cores, unless
+    ``OMP_NUM_THREADS`` says otherwise.
+    """
+    before = dict(os.environ)
+    course, jupyter = Path(__file__).resolve().parents[2], Path(sys.prefix, "share", "jupyter")
+    for name, first in (("PYTHONPATH", course), ("JUPYTER_PATH", jupyter)):
+        os.environ[name] = os.pathsep.join(filter(None, [str(first), before.get(name)]))
+    os.environ["COURSE_LIB_PROGRESS"] = "0"
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's advice, in each kernel
+    if own := before.get(datasets.HYMENOPTERA_DIR):
+        os.environ[datasets.HYMENOPTERA_DIR] = str(Path(own).expanduser().absolute())
+    if jobs > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, joblib.cpu_count() // jobs)))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_timeout: int) -> Result:
+    """Run a copy of one lesson in a folder, and make its page, whatever happens in it.
+
+    To be called in a `kernel_environment`. The status is ``"failed"`` if a cell raised, took more
+    than ``cell_timeout`` seconds or ended its kernel.
+    """
+    result = Result(lesson.name, lesson.title, values, lesson.sha256)
+    copy = folder / lesson.path.name
+    _log(f"{lesson.name}: started")
+    started = time.perf_counter()
+    try:
+        with contextlib.closing(ensure_event_loop()):  # Jupyter's, one for each thread
+            papermill.execute_notebook(
+                nbformat.read(lesson.path, as_version=4),
+                str(copy).replace("{", "{{").replace("}", "}}"),  # papermill formats the path
+                parameters=values,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                cwd=lesson.path.parent,
+                execution_timeout=cell_timeout,
+                extra_arguments=["--IPKernelApp.log_level=50"],  # else it logs being shut down
+            )
+    except papermill.PapermillExecutionError as error:
+        result.error = f"{error.ename}: {error.evalue}".strip()
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise  # the lessons after this one would fare no better
+        # A cell out of time, or a kernel that died or never started.
+        result.error = f"{type(error).__name__}: {error}"
+    result.seconds = round(time.perf_counter() - started, 1)
+    if result.error:
+        result.status, result.error = "failed", result.error.splitlines()[0]
+    if copy.exists():
+        executed = nbformat.read(copy, as_version=4)
+        if result.error:
+            _mark_failure(result, executed)
+            nbformat.write(executed, copy)
+        for output in (output for cell in executed.cells for output in cell.get("outputs", [])):
+            result.numbers.update(output.get("data", {}).get(RESULT_MIME, {}))
+        _write(copy.with_suffix(".html"), lesson_page(executed, lesson.title))
+    _log(f"{lesson.name}: {result.status} after {result.seconds} s")
+    return result
+
+
+def _mark_failure(result: Result, executed: Any) -> None:
+    """Find the cell that ran last, and show the error there if papermill does not."""
+    begun = [
+        cell
+        for cell in executed.cells
+        if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("start_time")
+        if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+    if begun:
+        failed, result.cell = begun[-1], len(begun)
+        result.source = failed.source.partition("\n")[0]
+        name, _, text = result.error.partition(": ")
+        if name not in [output.get("ename") for output in failed.outputs]:
+            shown = {"ename": name, "evalue": text, "traceback": [result.error]}
+            failed.outputs.append(new_output("error", **shown))
+
+
+def _log(line: str) -> None:
+    """Print a line where no terminal shows a bar, as in the log of CI, at once and in one piece."""
+    if not sys.stderr.isatty():
+        print(line + "\n", end="", flush=True)
+
+
+def _write(path: Path, text: str) -> None:
+    with datasets.written_whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
+    """Run a lesson afresh with its own parameters, and keep its outputs in the lesson itself.
+
+    If a cell fails, the lesson stays as it was.
+    """
+    with tempfile.TemporaryDirectory() as folder, kernel_environment():
+        result = run_lesson(lesson, {}, Path(folder), cell_timeout)
+        if not result.error:
+            executed = nbformat.read(Path(folder, lesson.path.name), as_version=4)
+            # What differs from run to run says nothing about the lesson.
+            kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+            executed.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+            for cell in executed.cells:
+                kept = {name: cell.metadata.get(name) for name in ("jupyter", "tags")}
+                cell.metadata = {name: value for name, value in kept.items() if value}
+            with datasets.written_whole(lesson.path) as unfinished:
+                nbformat.write(executed, unfinished)
+    return result
+
+
+def run(
+    notebooks: Path,
+    output: Path,
+    *,
+    preset: str = "default",
+    overrides: Sequence[tuple[str, str]] = (),
+    only: Sequence[str] = (),
+    cell_timeout: int | None = None,
+    jobs: int | None = None,
+    folder: Path | None = None,
+    before: Sequence[Result] = (),
+) -> tuple[Path, list[Result]]:
+    """Run lessons in their order, in a new folder in ``output``; return it and the results.
+
+    Two lessons run at a time where there are cores for it, unless ``jobs`` says otherwise: on one
+    core each they end sooner than one after the other on both, since much of a lesson is work for
+    one core, such as imports and figures. `resume` gives the ``folder`` and results of ``before``.
+    """
+    lessons = find_lessons(notebooks, only)
+    tables, allowed = read_preset(notebooks, preset)
+    plans = plan(lessons, tables, overrides)
+    typed = dict(overrides)
+    for values in plans:  # paths are absolute there: the run may be resumed from another folder
+        typed |= {name: v for name, v in values.items() if name in typed and isinstance(v, str)}
+    request = {"preset": preset, "overrides": list(typed.items()), "only": list(only)}
+    if folder is None:
+        stamp = datetime.now().isoformat(timespec="milliseconds").replace(":", "-")
+        folder = output.resolve() / stamp
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise ValueError(
+                f"{output} cannot be written: {error.strerror}. Name another folder with --output"
+            ) from None
+    work = list(zip(lessons, plans, strict=True))
+    try:
+        with filelock.FileLock(folder / ".lock", timeout=0):
+            return folder, _run_in(folder, work, request, cell_timeout or allowed, jobs, before)
+    except filelock.Timeout:
+        raise ValueError(f"the run in {folder} is still going on: wait for it") from None
+    except OSError as error:
+        raise ValueError(
+            f"{error.filename or folder} cannot be written: {error.strerror or error}. Lessons "
+            f"that have been run are kept in {folder}. Fix that, then go on with 'run --resume'"
+        ) from None
+
+
+def resume(
+    notebooks: Path, output: Path, folder: Path | None = None, **how: int | None
+) -> tuple[Path, list[Result]]:
+    """Go on with the run in ``folder``, or with the newest in ``output``, as it was asked for.
+
+    Lessons that succeeded are not run again, unless they or their values have changed since.
+    ``how`` holds ``cell_timeout`` and ``jobs`` of `run`.
+    """
+    if folder is None:
+        begun = sorted(output.glob(f"*/{SUMMARY}"), key=lambda path: path.stat().st_mtime_ns)
+        if not begun:
+            raise ValueError(f"there is no run in {output} to go on with: start one without it")
+        folder = begun[-1].parent
+    folder = folder.resolve()
+    try:
+        about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        request = {name: about[name] for name in ("preset", "overrides", "only")}
+        before = [Result(**result) for result in about["lessons"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"{folder / SUMMARY} is missing, damaged, or of an older course"
+        raise ValueError(f"{what} ({error}): start a new run") from None
+    return run(notebooks, output, folder=folder, before=before, **request, **how)
+
+
+def _run_in(
+    folder: Path,
+    work: Sequence[tuple[Lesson, dict[str, Value]]],
+    request: Mapping[str, Any],
+    cell_timeout: int,
+    jobs: int | None,
+    before: Sequence[Result],
+) -> list[Result]:
+    """Run in a folder what has not succeeded there before; after each lesson, say how far it is."""
+    done = {result.lesson: result for result in before}
+
+    def note() -> list[Result]:
+        results = [done[lesson.name] for lesson, _ in work if lesson.name in done]
+        about = {**request, "started": folder.name, "lessons": [asdict(r) for r in results]}
+        _write(folder / SUMMARY, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        _write(folder / "index.html", index_page(folder, results))
+        return results
+
+    def still_holds(lesson: Lesson, values: dict[str, Value]) -> bool:
+        was = done.get(lesson.name, Result("", "", {}, "", "never run"))
+        same = (was.status, was.sha256, was.parameters) == ("ok", lesson.sha256, values)
+        return same and all(
+            (folder / f"{lesson.name}.{kind}").is_file() for kind in ("ipynb", "html")
+        )
+
+    results = note()  # an interrupted run can be found from its first moment on
+    calls = [(*item, folder, cell_timeout) for item in work if not still_holds(*item)]
+    # A lesson that runs alone is given all cores.
+    jobs = min(jobs or min(2, joblib.cpu_count()), max(1, len(calls)))
+    ended = progress.bar(_as_they_end(calls, jobs), "lessons", total=len(calls))
+    with kernel_environment(jobs):
+        for result in ended:
+            done[result.lesson] = result
+            results = note()
+    return results
+
+
+def _as_they_end(calls: Sequence[tuple], jobs: int) -> Iterator[Result]:
+    """Run some lessons at a time, in their order, and yield their results as they end.
+
+    Whatever stops this early, such as Ctrl-C or a full disk, ends the kernels that still work, and
+    what they have started.
+    """
+    started_here = psutil.Process().children
+    before = started_here(recursive=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        begun = [pool.submit(run_lesson, *call) for call in calls]
+        try:
+            for call in as_completed(begun):
+                yield call.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            logging.disable()  # that kernels die is no news now
+            try:
+                while wait(begun, timeout=0.05).not_done:
+                    for process in set(started_here(recursive=True)).difference(before):
+                        with contextlib.suppress(psutil.NoSuchProcess):
+                            process.kill()
+            finally:
+                logging.disable(logging.NOTSET)
+            raise
+
+
+def lesson_page(executed: Any, title: str) -> str:
+    """Turn an executed lesson into a page that needs nothing beside it."""
+    template = TEMPLATES.joinpath("lesson.html").read_text(encoding="utf-8")
+    exporter = HTMLExporter(template_name="lab", raw_template=template)
+    return exporter.from_notebook_node(executed, {"metadata": {"name": title}})[0]
+
+
+def index_page(folder: Path, results: Sequence[Result]) -> str:
+    """Page that leads to every lesson of a run."""
+    template = TEMPLATES.joinpath("index.html").read_text(encoding="utf-8")
+    return jinja2.Template(template, autoescape=True).render(folder=folder, results=results)
+
+
+def summary(results: Sequence[Result]) -> str:
+    """Table of the results for the terminal, followed by the failures."""
+    table = [("lesson", "seconds", "status", "key numbers")]
+    table += [(r.lesson, f"{r.seconds:.1f}", r.status, r.shown_numbers) for r in results]
+    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    lines = [
+        f"{name:<{widths[0]}}  {seconds:>{widths[1]}}  {status:<{widths[2]}}  {numbers}".rstrip()
+        for name, seconds, status, numbers in table
+    ]
+    return "\n".join(lines + [r.failure for r in results if r.error])

@@ -1,0 +1,289 @@
+"""Fine-tuning: several processes learn what one learns, and a killed run goes on bit by bit."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trained_together
+from random_photos import save_photo
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from course_lib import devices, models
+from course_lib.tools import finetune
+from course_lib.tools.cli import main
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    if not hasattr(os, "fork"):
+        pytest.skip("processes are forked")
+    command = [sys.executable, trained_together.__file__, str(tmp_path_factory.mktemp("runs"))]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def same(one: dict, other: dict) -> bool:
+    """Whether two runs came to the same, bit by bit."""
+    return all(one[name] == other[name] for name in ("fingerprint", "history", "logits", "labels"))
+
+
+def test_the_result_does_not_depend_on_the_number_of_processes(found: dict) -> None:
+    (alone,) = found["1"]
+    assert alone["labels"] == [0, 0, 0, 0, 1, 1, 1]
+    for result in itertools.chain(found["2"], found["4"], found["two, then one"]):
+        assert result["labels"] == alone["labels"]
+        for name in ("weights", "logits"):
+            np.testing.assert_allclose(result[name], alone[name], atol=1e-5, err_msg=name)
+        for name, values in alone["history"].items():
+            np.testing.assert_allclose(result["history"][name], values, atol=1e-5, err_msg=name)
+
+
+def test_195_photos_in_batches_of_32_make_7_steps_however_many_share_them(found: dict) -> None:
+    steps = {name: [result["steps"] for result in found[name]] for name in ("1", "2", "4")}
+    assert steps == {"1": [28], "2": [28] * 2, "4": [28] * 4}
+    assert found["two, then one"][0]["steps"] == 14
+
+
+def test_replicas_stay_equal(found: dict) -> None:
+    """Dropout and BatchNorm differ from process to process; weights and statistics must not."""
+    one, other = found["two"]
+    assert same(one, other)
+
+
+def test_two_processes_of_which_one_is_killed_go_on(found: dict) -> None:
+    assert found["died"] == [None, None] and found["half"] == 2
+    assert [result["steps"] for result in found["went on"]] == [10, 10]
+    assert all(same(result, found["two"][0]) for result in found["went on"])
+
+
+def test_a_run_killed_at_twenty_random_moments_ends_as_if_undisturbed(found: dict) -> None:
+    random = found["random"]
+    assert all(same(result, random["whole"]) for result in random["ended"])
+    assert len(random["ended"]) >= 3 and random["resumed"] >= 10 and random["writing"] >= 1
+
+
+def test_the_command_says_the_same_with_torchrun(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["train", "--dataset", str(folder), "--backbone", "resnet10t", "--from-scratch"]
+    options += ["--frozen", "--image-size", "32", "--batch-size", "7", "--device", "cpu"]
+    options += ["--epochs", "2", "--learning-rate", "0.1", "--seed", "1"]
+    assert main(options) == 0
+    alone = capsys.readouterr().out.splitlines()
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*start, "-m", "course_lib", *options],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    two = done.stdout.splitlines()
+    assert (alone[0], two[0]) == ("processes: 1 (cpu)", "processes: 2 (cpu)")
+    assert len(alone) == len(two) == 5 and alone[4] == two[4]
+    for one, other in zip(alone[2:4], two[2:4], strict=True):
+        numbers = [[float(number) for number in line.split()[:3]] for line in (one, other)]
+        assert numbers[0] == pytest.approx(numbers[1], abs=2e-4)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> finetune.Settings:
+    monkeypatch.setattr(models, "build_model", trained_together.tiny)
+    made = trained_together.photos(tmp_path, 16, 4)
+    return replace(made, epochs=1, checkpoint=tmp_path / "new folder" / "run.ckpt")
+
+
+def test_more_epochs_go_on_and_a_finished_run_is_left_alone(settings: finetune.Settings) -> None:
+    whole = finetune.run(replace(settings, checkpoint=None, epochs=3))
+    finetune.run(settings)
+    torch.manual_seed(99)  # whatever happens in between
+    parts = finetune.run(replace(settings, epochs=3))
+    assert parts.history.train_loss == whole.history.train_loss
+    assert torch.equal(parts.test.logits, whole.test.logits)
+    assert finetune.run(replace(settings, epochs=2)).history == parts.history  # seconds too
+
+
+def test_a_run_goes_on_in_the_precision_it_began_in(
+    settings: finetune.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = devices.pick_precision
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(
+            devices,
+            "pick_precision",
+            lambda asked, *where, **how: real(asked.replace("auto", "bfloat16"), *where, **how),
+        )
+        whole = finetune.run(replace(settings, checkpoint=None, epochs=2)).history
+        finetune.run(settings)
+    assert finetune.run(replace(settings, epochs=2)).history.train_loss == whole.train_loss
+    plain = finetune.run(replace(settings, checkpoint=None, epochs=2)).history
+    assert plain.train_loss != whole.train_loss
+
+
+def test_a_checkpoint_of_other_settings_is_refused_by_name(settings: finetune.Settings) -> None:
+    finetune.run(settings)
+    before = settings.checkpoint.read_bytes()
+    others = {"backbone": "noisy", "seed": 1, "frozen": True, "batch_size": 8, "augment": False}
+    for name, value in others.items():
+        with pytest.raises(ValueError, match=rf"of a run with {name} .*, not {value!r}\. Go on"):
+            finetune.run(replace(settings, **{name: value}))
+    for split in ("train", "val"):
+        for i in range(5):
+            save_photo(Path(settings.dataset, split, "wasps", f"{i}.png"), i)
+    with pytest.raises(ValueError, match=r"does not fit this model .* mismatch for head\.weight"):
+        finetune.run(settings)
+    assert settings.checkpoint.read_bytes() == before
+
+
+class Planted:
+    """What a malicious file would run when it is unpickled."""
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, ("executed",)
+
+
+def test_what_is_no_checkpoint_is_refused_and_not_executed(
+    settings: finetune.Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finetune.run(settings)
+    whole = settings.checkpoint.read_bytes()
+    torch.save({"format": finetune.FORMAT, "model": Planted()}, "planted.ckpt")
+    torch.save({"model": {}}, "other.ckpt")
+    contents = [Path("planted.ckpt").read_bytes(), Path("other.ckpt").read_bytes()]
+    contents += [pickle.dumps(Planted()), b"", whole[: len(whole) // 3], whole[:-100]]
+    for content in contents:
+        settings.checkpoint.write_bytes(content)
+        with pytest.raises(ValueError, match=r"run\.ckpt is not a whole checkpoint of this course"):
+            finetune.run(settings)
+    assert not Path("executed").exists()
+
+
+def test_a_failed_write_keeps_the_last_checkpoint(
+    settings: finetune.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(state: dict, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    finetune.run(settings)
+    before = settings.checkpoint.read_bytes()
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        finetune.run(replace(settings, epochs=2))
+    assert settings.checkpoint.read_bytes() == before
+    assert list(settings.checkpoint.parent.iterdir()) == [settings.checkpoint]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--batch-size", "0"], "batch_size is 0: expected a whole number of 1 or more"),
+        (["--epochs", "-1"], "epochs is -1"),
+        (["--learning-rate", "nan"], "learning_rate is nan"),
+        (["--dataset", "wasps"], "wasps"),
+        (["--device", "tpu"], "device is 'tpu'"),
+    ],
+)
+def test_bad_options_end_in_one_line(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+def rehearse(monkeypatch: pytest.MonkeyPatch, rank: int, size: int) -> None:
+    """Pretend to be one of several processes."""
+    monkeypatch.setattr(finetune, "rank", lambda: rank)
+    monkeypatch.setattr(finetune, "world_size", lambda: size)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_shares_make_up_even_batches(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """17 examples in batches of at most 5: 5, 4, 4 and 4."""
+    shares = []
+    for rank in range(size):
+        rehearse(monkeypatch, rank, size)
+        sampler = finetune.Shares(17, 5)
+        sampler.generator.manual_seed(0)
+        shares.append(list(sampler))
+        assert len(sampler) == 4 and sampler.own == sum(map(len, shares[-1]))
+    batches = [list(itertools.chain(*parts)) for parts in zip(*shares, strict=True)]
+    assert list(map(len, batches)) == [5, 4, 4, 4] and all(map(all, shares))
+    assert sorted(position for batch in batches for position, _ in batch) == list(range(17))
+    with pytest.raises(ValueError, match="8 processes cannot share a batch of 4 images"):
+        rehearse(monkeypatch, 0, 8)
+        finetune.Shares(17, 5)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_example_rolls_its_own_dice_and_leaves_the_others_alone(workers: int) -> None:
+    class Dice(TensorDataset):
+        def __getitem__(self, position: int) -> tuple:
+            return position, torch.rand(1).item()
+
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    keys = [[[3, 11], [4, 12]], [[3, 11]]]
+    data = finetune.OwnDice(Dice(torch.zeros(5)))
+    loader = DataLoader(data, batch_sampler=keys, num_workers=workers, generator=torch.Generator())
+    (positions, first), (_, second) = list(loader)
+    assert positions.tolist() == [3, 4] and first[0] == second[0] != first[1]
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize(
+    ("device", "there", "expected"),
+    [
+        ("auto", 2, "4 processes were started on this machine, but it has 2 CUDA devices"),
+        ("cuda", 0, "4 processes .* 0 CUDA devices. Use torchrun --nproc-per-node=1"),
+        ("mps", 0, "device is 'mps': expected auto, cpu, cuda for several processes"),
+        ("auto", 4, torch.device("cuda", 3)),
+        ("auto", 0, torch.device("cpu")),
+        ("cpu", 4, torch.device("cpu")),
+    ],
+)
+def test_each_process_is_given_its_own_device(
+    monkeypatch: pytest.MonkeyPatch, device: str, there: int, expected: str | torch.device
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    for name in ("init_process_group", "destroy_process_group"):
+        monkeypatch.setattr(finetune.dist, name, lambda *_: None)
+    if isinstance(expected, torch.device):
+        with finetune.processes(device) as own:
+            assert own == expected
+    else:
+        with pytest.raises(ValueError, match=expected), finetune.processes(device):
+            pass
+
+
+def test_sync_batchnorm_keeps_weights_and_activation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's own conversion would drop the activation inside timm's BatchNorm layers."""
+    model = models.build_model("tf_efficientnet_lite0", 2, pretrained=False).eval()
+    images = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        before = model(images)
+        synchronised = finetune.convert_sync_batchnorm(model)
+        assert torch.equal(synchronised(images), before)
+    layers = models.batchnorm_layers(synchronised).values()
+    assert len(layers) == 49
+    assert all(isinstance(layer, nn.SyncBatchNorm) for layer in layers)
