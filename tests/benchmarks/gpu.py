@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import torch  # noqa: E402
-from benchmarks import article, growth, ours, peers, results, speed, tasks  # noqa: E402
+from benchmarks import article, growth, ours, peers, speed, tasks  # noqa: E402
 from benchmarks.tasks import NAMES, Outcome, Stopwatch, Task  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
@@ -78,7 +78,7 @@ def measure(options: Namespace, task: Task, guess: float) -> Outcome | str:
 
 def speed_table(options: Namespace) -> float:
     """Seconds an epoch of every contender; returns those of the article's loop."""
-    found: dict[tuple, list[results.Run]] = {}
+    found: dict[tuple, list[speed.Run]] = {}
     for contender, others in CONTENDERS:
         if contender not in options.only:
             continue
@@ -90,13 +90,13 @@ def speed_table(options: Namespace) -> float:
         key = (outcome.precision, outcome.batch_size)
         found[contender, *key] = runs = [(task, outcome)]
         floor = found.get(("f", *key), found.get(("f", key[0], ours.BATCH_SIZE), []))
-        row = results.row(runs, found.get(("a", "float32", article.BATCH_SIZE), []), floor)
+        row = speed.row(runs, found.get(("a", "float32", article.BATCH_SIZE), []), floor)
         if len(found) == 1:
             weights = "ImageNet weights" if options.pretrained else "random weights"
             heading(f"{options.network}, {weights}, {options.size} px, {options.photos}", row)
         line(row.values())
     slow = found.get(("a", "float32", article.BATCH_SIZE))
-    return results.seconds_of(slow) if slow else 3.0
+    return speed.seconds_of(slow) if slow else 3.0
 
 
 def accuracy_table(options: Namespace, slow: float) -> None:

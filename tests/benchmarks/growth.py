@@ -7,6 +7,7 @@ every epoch, as those of a folder that is larger than memory.
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks import ours
-from benchmarks.tasks import Outcome, Stopwatch, Task, peak_memory
+from benchmarks.tasks import Outcome, Stopwatch, Task
 from PIL import Image
 
 from course_lib import datasets, devices, features
@@ -47,24 +48,30 @@ def _small(path: Path, side: int) -> bytes:
     return buffer.getvalue()
 
 
+def peak_memory() -> float:
+    """Largest memory this process ever held, in MB; not on Windows."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
 def run(task: Task) -> Outcome:
     """Fine-tune for an epoch on as many copies as the task says, and make their features."""
     with copies(task.dataset, task.images) as folder, ours.cold_cache():
-        before = peak_memory() or 0
+        before = peak_memory()
         outcome = ours.fine_tune(replace(task, dataset=str(folder)), in_memory=False)
-        trained = peak_memory() or 0
+        trained = peak_memory()
         watch = Stopwatch(devices.pick_device(task.device))
         options = {"pretrained": task.pretrained, "image_size": task.image_size}
         for split in ("train", "val"):
-            features.load(
-                folder, split, backbone=task.backbone, device=task.device, **options
-            )
+            features.load(folder, split, backbone=task.backbone, device=task.device, **options)
         outcome.parts = {
             "open, s": outcome.setup_seconds,
             "epoch, s": sum(outcome.epoch_seconds),
             "features, s": watch.read(),
-            "MB before": before / 1e6,
-            "MB at most, training": trained / 1e6,
-            "MB at most, features": (peak_memory() or 0) / 1e6,
+            "MB before": before,
+            "MB at most, training": trained,
+            "MB at most, features": peak_memory(),
         }
     return outcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,16 +17,17 @@ from torch.nn import functional as F
 from course_lib import devices, features, loaders, training
 from course_lib.models import Classifier
 
-BATCH_SIZE = inspect.signature(loaders.make_loaders).parameters["batch_size"].default
+BATCH_SIZE = 32  # what make_loaders takes by default
 BODY_RATE, HEAD_RATE = 5e-4, 1e-2
 FINE_TUNED = 5  # epochs at most after the head has been trained
 
 
 def run(task: Task) -> Outcome:
     """Fine-tune everything, train the head on cached features, or do the one and then the other."""
-    way = {"speed": fine_tune, "frozen": frozen, "accuracy": probe_then_fine_tune}[task.measure]
     with cold_cache():
-        return way(task)
+        if task.measure == "speed":
+            return fine_tune(task)
+        return probe(task)[0] if task.measure == "frozen" else probe_then_fine_tune(task)
 
 
 @contextmanager
@@ -104,13 +104,8 @@ def _add(outcome: Outcome, history: training.History, seconds: float) -> None:
     outcome.accuracy += history.val_accuracy
 
 
-def frozen(task: Task) -> Outcome:
-    """Features once, from a cold cache; then the head alone for the epochs of the task."""
-    return probe(task)[0]
-
-
 def probe(task: Task) -> tuple[Outcome, Classifier]:
-    """What :func:`frozen` took and reached, and the network with the trained head."""
+    """Features once, from a cold cache; then the head alone for the epochs of the task."""
     outcome, model, parts = begin(task, augment=False)
     watch = Stopwatch(devices.pick_device(task.device))
     train, val = (features.views(model, part, device=task.device) for part in parts)

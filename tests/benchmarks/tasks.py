@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import importlib.metadata
 import os
 import platform
-import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 import torch
 from torch import nn
@@ -51,11 +50,9 @@ class Task:
     workers: int = 0
     images: int = 0
 
-    def model(self, classes: int = 2) -> models.Classifier:
+    def model(self) -> models.Classifier:
         """Build the network, the same for every contender."""
-        return models.build_model(
-            self.backbone, classes, pretrained=self.pretrained, seed=self.seed
-        )
+        return models.build_model(self.backbone, pretrained=self.pretrained, seed=self.seed)
 
 
 @dataclass
@@ -63,7 +60,8 @@ class Outcome:
     """What one run took and reached.
 
     Seconds of an epoch include validation; accuracy is a fraction of the validation images, after
-    each epoch. ``images`` pass in one epoch, both parts together; memory is in bytes, at its peak.
+    each epoch. ``images`` pass in one epoch, both parts together; ``device_memory`` is the GPU's peak
+    in bytes.
     """
 
     setup_seconds: float = 0.0
@@ -72,14 +70,18 @@ class Outcome:
     images: int = 0
     batch_size: int = 0
     precision: str = "float32"
-    memory: int | None = None
-    device_memory: int | None = None
+    device_memory: int = 0
     parts: dict[str, float] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
         """From the first photo opened to the last epoch done."""
         return self.setup_seconds + sum(self.epoch_seconds)
+
+    @property
+    def seconds_an_epoch(self) -> float:
+        """Median of the epochs of this run; where there are several, the first is a warm-up."""
+        return median(self.epoch_seconds[1:] or self.epoch_seconds)
 
     def seconds_to(self, accuracy: float) -> float | None:
         """Seconds, set-up included, until the validation accuracy first was at least this."""
@@ -102,28 +104,14 @@ class Stopwatch:
         return self._last - last
 
 
-def peak_memory() -> int | None:
-    """Largest memory this process ever held, in bytes; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 def precision(task: Task, model: nn.Module) -> torch.dtype:
     """Type in which the course multiplies the network's matrices in this task."""
-    backward = task.measure != "frozen"
-    return devices.pick_precision(
-        task.precision, devices.pick_device(task.device), model, backward=backward)
+    device, backward = devices.pick_device(task.device), task.measure != "frozen"
+    return devices.pick_precision(task.precision, device, model, backward=backward)
 
 
 def warm_up(model: nn.Module, task: Task, batch_size: int) -> str:
-    """Pass forward and backward on a copy, so that no contender pays for the first time.
-
-    Returns the name of the precision.
-    """
+    """Pass through a copy, so that no contender pays for the first time; name the precision."""
     device, dtype = devices.pick_device(task.device), precision(task, model)
     trial = copy.deepcopy(model).to(device).train()
     images = torch.zeros(batch_size, 3, task.image_size, task.image_size, device=device)
@@ -140,14 +128,12 @@ def warm_up(model: nn.Module, task: Task, batch_size: int) -> str:
 
 def hardware() -> str:
     """Processor, cores and threads, vector instructions, graphics card, and the versions."""
-    processor = platform.processor() or platform.machine()
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        processor = next(line.split(": ")[1] for line in lines if line.startswith("model name"))
+    cpuinfo, name = Path("/proc/cpuinfo"), platform.processor() or platform.machine()
+    for line in cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else ():
+        name = line.split(": ")[1] if line.startswith("model name") else name
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     packages = ("torch", "torchvision", "timm", "numpy", "pillow")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
     vectors = torch.backends.cpu.get_cpu_capability()
-    python = platform.python_version()
-    return f"{processor}, {cores}, {vectors}, {card}; python {python}, {versions}"
+    return f"{name}, {cores}, {vectors}, {card}; python {platform.python_version()}, {versions}"
