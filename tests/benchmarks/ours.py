@@ -146,10 +146,10 @@ def floor(task: Task) -> Outcome:
 
 
 def passes(task: Task, model: Classifier, parts: tuple) -> Callable[[], None]:
-    """An epoch that opens no photo, crops none, and learns nothing."""
+    """An epoch with the batch sizes of ``parts`` that opens and crops no photo, nor learns."""
     device, dtype = devices.pick_device(task.device), precision(task, model)
-    batch_size = task.batch_size or BATCH_SIZE
-    trained, judged = (batch_sizes(len(part.dataset), batch_size) for part in parts)
+    trained, judged = ([len(labels) for _, labels in part] for part in parts)
+    batch_size = max(trained + judged)
     model.to(device, memory_format=torch.channels_last)
     images = torch.rand(batch_size, 3, task.image_size, task.image_size, device=device)
     images = images.to(memory_format=torch.channels_last)
@@ -171,9 +171,3 @@ def passes(task: Task, model: Classifier, parts: tuple) -> Callable[[], None]:
                 logits(size)
 
     return an_epoch
-
-
-def batch_sizes(images: int, batch_size: int) -> list[int]:
-    """Sizes of the batches of an epoch: ``[32, 32, 6]`` for 70 images."""
-    whole, rest = divmod(images, batch_size)
-    return [batch_size] * whole + [rest] * (rest > 0)

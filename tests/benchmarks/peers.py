@@ -63,7 +63,7 @@ class Lap:
 
 
 def fastai(task: Task, model: Classifier, photos: dict, lap: Lap, folder: str) -> None:
-    """``vision_learner`` and ``fit_one_cycle``; its mixed precision works on CUDA alone."""
+    """``Learner`` and ``fit_one_cycle``; its mixed precision works on CUDA alone."""
     from fastai.vision import all as vision
 
     class Recorded(vision.Callback):
@@ -83,18 +83,9 @@ def fastai(task: Task, model: Classifier, photos: dict, lap: Lap, folder: str) -
         item_tfms=[vision.RandomResizedCrop(task.image_size, min_scale=0.08), vision.FlipItem()],
         batch_tfms=vision.Normalize.from_stats(model.preprocessing.mean, model.preprocessing.std),
     )
-    # fast.ai cuts a network in front of its last pooling layer, so it is shown one to cut off.
-    learn = vision.vision_learner(
-        dls,
-        lambda pretrained: nn.Sequential(model.backbone, nn.AdaptiveAvgPool2d(1)),
-        normalize=False,
-        custom_head=nn.Sequential(model.head),
-        init=None,
-        loss_func=nn.CrossEntropyLoss(),
-        metrics=vision.accuracy,
-        cbs=[Recorded()],
+    learn = vision.Learner(
+        dls, model, nn.CrossEntropyLoss(), metrics=vision.accuracy, cbs=[Recorded()]
     )
-    learn.unfreeze()
     if not lap.on_card:
         lap.outcome.precision = "float32"
     elif lap.in_bfloat16:

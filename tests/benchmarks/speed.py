@@ -29,7 +29,7 @@ import torch  # noqa: E402
 from benchmarks import article, growth, ours, peers, tasks  # noqa: E402
 from benchmarks.tasks import NAMES, Outcome, Task  # noqa: E402
 
-from course_lib import datasets, devices, models  # noqa: E402
+from course_lib import datasets, devices  # noqa: E402
 
 MEASURES = {"speed": "Fine-tuning every layer", "growth": "A data set that grows"}
 # In a data set that grows: a network that is quick, and the pixels it sees of each copy.
@@ -163,9 +163,14 @@ def speed_rows(runs: Sequence[Run]) -> list[dict]:
 
 
 def growth_rows(runs: Sequence[Run]) -> list[dict]:
-    """One row per size: seconds of every part, and peaks of memory."""
+    """One row per size: seconds, and peaks of memory."""
     return [
-        {"images": f"{task.images:,}"} | {part: f"{n:,.1f}" for part, n in outcome.parts.items()}
+        {
+            "images": f"{task.images:,}",
+            "to open them, s": f"{outcome.setup_seconds:.1f}",
+            "an epoch, s": f"{outcome.seconds_an_epoch:.1f}",
+            **{part: f"{value:,.0f}" for part, value in outcome.parts.items()},
+        }
         for task, outcome in runs
         if task.measure == "growth"
     ]

@@ -19,7 +19,7 @@ from course_lib import devices, models
 
 NAMES = {
     "a": "the article's loop",
-    "b": "fast.ai vision_learner",
+    "b": "fast.ai Learner",
     "c": "PyTorch Lightning",
     "d": "Hugging Face Trainer",
     "e": "course_lib",
@@ -60,8 +60,7 @@ class Outcome:
     """What one run took and reached.
 
     Seconds of an epoch include validation; accuracy is a fraction of the validation images, after
-    each epoch. ``images`` pass in one epoch, both parts together; ``device_memory`` is the GPU's peak
-    in bytes.
+    each epoch. ``images`` pass in one epoch, both parts together; ``device_memory`` is in bytes.
     """
 
     setup_seconds: float = 0.0
