@@ -13,8 +13,7 @@ Device = str | torch.device
 
 def pick_device(device: Device = "auto") -> torch.device:
     """Return the device named; for ``"auto"`` CUDA, else Apple's MPS, else the CPU."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.mps.is_available(), "cpu": True}
-    here = [name for name, present in there.items() if present]
+    here = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.mps.is_available() + ["cpu"]
     if str(device) == "auto":
         return torch.device(here[0])
     if str(device).split(":")[0] not in here:

@@ -61,8 +61,7 @@ def to_tensor(preprocessing: Preprocessing) -> list[v2.Transform]:
 
 def unnormalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     """Undo the normalisation, (..., 3, H, W), for looking at what the network sees."""
-    mean = torch.tensor(preprocessing.mean).view(3, 1, 1)
-    std = torch.tensor(preprocessing.std).view(3, 1, 1)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (preprocessing.mean, preprocessing.std))
     return (images.cpu() * std + mean).clamp(0, 1)
 
 

@@ -1,7 +1,6 @@
-"""Image styles: ways to make a second domain out of the photos that are at hand.
+"""Image styles: a second domain out of the photos that are at hand.
 
-A style keeps what is in a photo and changes how it looks, so the labels stay true while the
-distribution of the pixels moves: covariate shift, made to order. Nothing here is learned.
+A style keeps what is in a photo and changes how it looks: covariate shift, made to order.
 """
 
 import zlib

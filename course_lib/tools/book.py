@@ -31,7 +31,8 @@ from sphinx.util.console import strip_escape_sequences
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from course_lib import datasets
-from course_lib.tools.lessons import LESSON_PATTERN, RESULT_MIME, TEMPLATES
+from course_lib.report import RESULT_MIME
+from course_lib.tools.lessons import LESSON_PATTERN, TEMPLATES
 
 PAGES = {"README.md": "index.md", "data/README.md": "data/README.md"}  # beside the lessons
 MARKER = "searchindex.js"  # what every book holds

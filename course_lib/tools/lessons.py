@@ -38,6 +38,7 @@ from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from course_lib import datasets, progress
+from course_lib.report import RESULT_MIME
 
 Value = bool | int | float | str | list
 KINDS = {bool: "true or false", int: "a whole number of 0 or more", float: "a finite number"}
@@ -45,7 +46,7 @@ KINDS |= {str: "a text", list: "a list"}
 LESSON_PATTERN = "[0-9][0-9]_*.ipynb"
 SUMMARY = "summary.json"
 TEMPLATES = Path(__file__).with_name("templates")
-RESULT_MIME = "application/vnd.course.result+json"  # as in course_lib.report, which loads torch
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELL_TIMEOUT = 1800  # seconds a cell may take, where neither the caller nor the preset says so
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over the quota, read-only
 
@@ -103,7 +104,7 @@ def read_parameters(source: str) -> dict[str, Value]:
     A line that is not ``name = value``, with a plain value or a list of them, is a ValueError.
     """
     cell = new_code_cell(source, metadata={"tags": ["parameters"]})
-    about = {"kernelspec": {"name": "python3", "language": "python"}}
+    about = {"kernelspec": KERNEL}
     found = papermill.inspect_notebook(new_notebook(cells=[cell], metadata=about))
     values, line = {}, source
     try:
@@ -211,7 +212,8 @@ def _located(name: str, value: Value, default: Value) -> Value:
         file = Path(value).expanduser().absolute()
         there = next(folder for folder in file.parents if folder.exists())
         if file.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
-            raise ValueError(f"parameter 'model_file': {file} cannot be written, look at {there}")
+            why = "it is a folder" if file.is_dir() else f"{there} is no folder you can write to"
+            raise ValueError(f"parameter 'model_file': {file} cannot be written: {why}")
         return str(file)
     return value
 
@@ -330,8 +332,7 @@ def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
         if not result.error:
             executed = nbformat.read(Path(folder, lesson.path.name), as_version=4)
             # What differs from run to run says nothing about the lesson.
-            kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-            executed.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+            executed.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
             for cell in executed.cells:
                 kept = {name: cell.metadata.get(name) for name in ("jupyter", "tags")}
                 cell.metadata = {name: value for name, value in kept.items() if value}
@@ -465,10 +466,11 @@ def _as_they_end(calls: Sequence[tuple], jobs: int) -> Iterator[Result]:
             pool.shutdown(wait=False, cancel_futures=True)
             logging.disable()  # that kernels die is no news now
             try:
-                while wait(begun, timeout=0.05).not_done:
+                while not all(call.done() for call in begun):
                     for process in set(started_here(recursive=True)).difference(before):
                         with contextlib.suppress(psutil.NoSuchProcess):
                             process.kill()
+                    wait(begun, timeout=0.05)
             finally:
                 logging.disable(logging.NOTSET)
             raise

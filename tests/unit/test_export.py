@@ -12,7 +12,9 @@ import torch
 from random_photos import save_photo
 from safetensors.torch import load_file, save_file
 
-from course_lib import __main__, export, loaders, models, training
+from course_lib import loaders, models, training
+from course_lib.tools import export
+from course_lib.tools.cli import main
 
 CLASSES = ("ants", "bees", "Wildbienen ✿")
 SIZE = 32

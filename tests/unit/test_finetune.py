@@ -161,7 +161,7 @@ def test_what_is_no_checkpoint_is_refused_and_not_executed(
     monkeypatch.chdir(tmp_path)
     finetune.run(settings)
     whole = settings.checkpoint.read_bytes()
-    torch.save({"format": finetune.FORMAT, "model": Planted()}, "planted.ckpt")
+    torch.save({"settings": {}, "model": Planted()}, "planted.ckpt")
     torch.save({"model": {}}, "other.ckpt")
     contents = [Path("planted.ckpt").read_bytes(), Path("other.ckpt").read_bytes()]
     contents += [pickle.dumps(Planted()), b"", whole[: len(whole) // 3], whole[:-100]]
@@ -208,8 +208,7 @@ def test_bad_options_end_in_one_line(
 
 def rehearse(monkeypatch: pytest.MonkeyPatch, rank: int, size: int) -> None:
     """Pretend to be one of several processes."""
-    monkeypatch.setattr(finetune, "rank", lambda: rank)
-    monkeypatch.setattr(finetune, "world_size", lambda: size)
+    monkeypatch.setattr(finetune, "place", lambda: (rank, size))
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
