@@ -28,10 +28,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import torch  # noqa: E402
 from benchmarks import article, growth, ours, peers, speed, tasks  # noqa: E402
-from benchmarks.tasks import NAMES, Outcome, Stopwatch, Task  # noqa: E402
+from benchmarks.tasks import NAMES, Outcome, Task  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
-from course_lib import devices, models  # noqa: E402
+from course_lib import models  # noqa: E402
 
 SINGLE, LARGE = {"precision": "float32"}, {"batch_size": 128}
 CONTENDERS = (
@@ -47,15 +47,13 @@ WAYS = (  # to an accuracy: measure, contender
 )
 
 
-def line(cells: Iterable[object]) -> None:
+def show(*cells: object) -> None:
     """Print a row of a Markdown table, at once."""
-    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+    print(speed.line(cells), flush=True)
 
 
-def heading(title: str, columns: Sequence[str]) -> None:
-    print(f"\n{title}\n")
-    line(columns)
-    line("---" for _ in columns)
+def heading(title: str, columns: Iterable[str]) -> None:
+    print(f"\n{title}\n\n{speed.line(columns)}\n{speed.line('---' for _ in columns)}", flush=True)
 
 
 def task_of(options: Namespace, contender: str, **others: object) -> Task:
@@ -96,12 +94,12 @@ def speed_table(options: Namespace) -> float:
         task = task_of(options, contender, **others)
         outcome = measure(options, task, 15)
         if isinstance(outcome, str):
-            line([f"({contender}) {NAMES[contender]}", outcome])
+            show(f"({contender}) {NAMES[contender]}", outcome)
             continue
         precision, size = outcome.precision, outcome.batch_size
         found[contender, precision, size] = runs = [(task, outcome)]
         floor = found.get(("f", precision, size), found.get(("f", precision, ours.BATCH_SIZE), []))
-        line(speed.row(runs, found.get(article_key, []), floor).values())
+        show(*speed.row(runs, found.get(article_key, []), floor).values())
     return speed.seconds_of(found[article_key]) if article_key in found else 3.0
 
 
@@ -116,13 +114,13 @@ def accuracy_table(options: Namespace, slow: float) -> None:
             guess = 5 + options.long * (slow if contender == "a" else 0.5)
             outcome = measure(options, replace(task, measure=way), guess)
             if isinstance(outcome, str):
-                line([seed, name, outcome])
+                show(seed, name, outcome)
                 continue
             goal = goal or max(outcome.accuracy)
             until = outcome.seconds_to(goal)
             reached = "not reached" if until is None else f"{until:.2f}"
             last, best = outcome.accuracy[-1], max(outcome.accuracy)
-            line([seed, name, f"{outcome.seconds:.2f}", f"{last:.3f}", f"{best:.3f}", reached])
+            show(seed, name, f"{outcome.seconds:.2f}", f"{last:.3f}", f"{best:.3f}", reached)
 
 
 def profile_table(options: Namespace) -> None:
@@ -130,28 +128,32 @@ def profile_table(options: Namespace) -> None:
 
     Where kernels take much less time than the clock shows, the GPU waits for Python.
     """
-    watch, epochs = Stopwatch(devices.pick_device(options.device)), range(options.epochs)
-    on_card = options.device == "cuda"
+    epochs, on_card = range(options.epochs), options.device == "cuda"
     task = task_of(options, "e", epochs=options.epochs)
-    outcome, model, parts = ours.begin(task)
+    model, parts, clock = ours.begin(task)
     passes, shown = ours.passes(task, model, parts), None
-    title = f"{options.network}, {outcome.precision}: an epoch, alone and in parts"
+    title = f"{options.network}, {clock.outcome.precision}: an epoch, alone and in parts"
     heading(title, ("part", "seconds", "kernels, seconds", "GPU busy"))
     for name, action in (
-        ("an epoch of course_lib", lambda: ours.train(task, model, parts, outcome)),
+        ("an epoch of course_lib", lambda: ours.train(task, model, parts, clock)),
         ("passes alone", lambda: [passes() for _ in epochs]),
         ("batches alone", lambda: [None for _ in epochs for part in parts for _batch in part]),
     ):
-        watch.read()
-        seconds = median([(action(), watch.read())[1] for _ in range(4)][1:]) / len(epochs)
+        seconds = []
+        for _ in range(4):
+            began = time.perf_counter()
+            action()
+            clock.read()  # waits for the GPU
+            seconds.append((time.perf_counter() - began) / len(epochs))
         activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_card]
         with profile(activities=activities) as profiled:
             action()
-            watch.read()
+            clock.read()
         events = profiled.key_averages()
         kernels = sum(e.self_device_time_total for e in events if "CUDA" in str(e.device_type))
         kernels /= 1e6 * len(epochs)
-        line([name, f"{seconds:.4f}", f"{kernels:.4f}", f"{kernels / seconds:.2f}"])
+        middle = median(seconds[1:])
+        show(name, f"{middle:.4f}", f"{kernels:.4f}", f"{kernels / middle:.2f}")
         shown = shown or events
     for key in ["self_cuda_time_total"] * on_card + ["self_cpu_time_total"]:
         print(f"\n{shown.table(sort_by=key, row_limit=14, max_name_column_width=50)}")

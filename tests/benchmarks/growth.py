@@ -55,5 +55,5 @@ def run(task: Task) -> Outcome:
     with copies(task.dataset, task.images) as folder:
         before = peak_memory()
         outcome = ours.fine_tune(replace(task, dataset=folder), in_memory=False)
-    outcome.parts = {"MB before": before, "MB at most": peak_memory()}
+    outcome.parts = {"MB before": f"{before:,.0f}", "MB at most": f"{peak_memory():,.0f}"}
     return outcome
