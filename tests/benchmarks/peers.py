@@ -12,15 +12,13 @@ import tempfile
 
 import torch
 from benchmarks import article
-from benchmarks.tasks import Outcome, Stopwatch, Task, warm_up
+from benchmarks.tasks import Clock, Outcome, Task, begin
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from course_lib import datasets as course_datasets
-from course_lib import devices
 from course_lib.models import Classifier
-from course_lib.training import seed_everything
 
 NEEDS = {"b": ("fastai",), "c": ("lightning",), "d": ("transformers", "accelerate")}
 BATCH_SIZES = (16, 32, 64)
@@ -34,77 +32,49 @@ def installed(contender: str) -> bool:
 
 def run(task: Task) -> Outcome:
     """Train with the library that the task names."""
-    model, device = task.model(), devices.pick_device(task.device)
-    outcome = Outcome(batch_size=task.batch_size)
-    outcome.precision = warm_up(model, task, task.batch_size)
-    seed_everything(task.seed)
-    watch = Stopwatch(device)
+    model, outcome, clock = begin(task, task.batch_size)
     photos = article.image_datasets(task.dataset, model.preprocessing, task.image_size)
     outcome.images = sum(len(part) for part in photos.values())
     library = {"b": fastai, "c": lightning, "d": hugging_face}[task.contender]
     with tempfile.TemporaryDirectory() as folder:
-        library(task, model, photos, Lap(outcome, watch), folder)
+        library(task, model, photos, clock, folder)
     return outcome
 
 
-class Lap:
-    """Writes down the end of the set-up, and of every epoch."""
-
-    def __init__(self, outcome: Outcome, watch: Stopwatch) -> None:
-        self.outcome, self.watch, self.on_card = outcome, watch, watch.device.type == "cuda"
-        self.in_bfloat16 = outcome.precision == "bfloat16"
-
-    def begin(self) -> None:
-        self.outcome.setup_seconds = self.watch.read()
-
-    def end(self, accuracy: float) -> None:
-        self.outcome.epoch_seconds.append(self.watch.read())
-        self.outcome.accuracy.append(accuracy)
-
-
-def fastai(task: Task, model: Classifier, photos: dict, lap: Lap, folder: str) -> None:
-    """``vision_learner`` and ``fit_one_cycle``; its mixed precision works on CUDA alone."""
+def fastai(task: Task, model: Classifier, photos: dict, clock: Clock, folder: str) -> None:
+    """``Learner`` and ``fit_one_cycle``; its mixed precision works on CUDA alone."""
     from fastai.vision import all as vision
 
     class Recorded(vision.Callback):
         order = 99  # after the recorder
 
         def after_epoch(self) -> None:
-            lap.end(float(self.recorder.values[-1][-1]))
+            clock.lap(float(self.recorder.values[-1][-1]))
 
-    lap.watch.read()  # the import is no set-up
+    clock.read()  # the import is no set-up
     dls = vision.ImageDataLoaders.from_folder(
         course_datasets.find(task.dataset),
         train="train",
         valid="val",
         bs=task.batch_size,
         num_workers=task.workers,
-        device=lap.watch.device,
+        device=clock.device,
         item_tfms=[vision.RandomResizedCrop(task.image_size, min_scale=0.08), vision.FlipItem()],
         batch_tfms=vision.Normalize.from_stats(model.preprocessing.mean, model.preprocessing.std),
     )
-    # fast.ai cuts a network in front of its last pooling layer, so it is shown one to cut off.
-    learn = vision.vision_learner(
-        dls,
-        lambda pretrained: nn.Sequential(model.backbone, nn.AdaptiveAvgPool2d(1)),
-        normalize=False,
-        custom_head=nn.Sequential(model.head),
-        init=None,
-        loss_func=nn.CrossEntropyLoss(),
-        metrics=vision.accuracy,
-        cbs=[Recorded()],
+    learn = vision.Learner(
+        dls, model, nn.CrossEntropyLoss(), metrics=vision.accuracy, cbs=[Recorded()]
     )
-    learn.unfreeze()
-    if not lap.on_card:
-        lap.outcome.precision = "float32"
-    elif lap.in_bfloat16:
+    if clock.device.type != "cuda":
+        clock.outcome.precision = "float32"
+    elif clock.outcome.precision == "bfloat16":
         learn.to_bf16()
-    lap.begin()
+    clock.opened()
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(task.epochs, RATE)
 
 
-def lightning(task: Task, model: Classifier, photos: dict, lap: Lap, folder: str) -> None:
+def lightning(task: Task, model: Classifier, photos: dict, clock: Clock, folder: str) -> None:
     """Fit a ``LightningModule`` with a ``Trainer``."""
     import lightning
 
@@ -123,31 +93,31 @@ def lightning(task: Task, model: Classifier, photos: dict, lap: Lap, folder: str
             self.right += (self.network(batch[0]).argmax(1) == batch[1]).sum()
 
         def on_validation_epoch_end(self) -> None:
-            lap.end(self.right.item() / len(photos["val"]))
+            clock.lap(self.right.item() / len(photos["val"]))
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return torch.optim.AdamW(self.parameters(), lr=RATE)
 
-    lap.watch.read()
-    options = {"num_workers": task.workers, "pin_memory": lap.on_card}
+    clock.read()
+    options = {"num_workers": task.workers, "pin_memory": clock.device.type == "cuda"}
     train = DataLoader(photos["train"], task.batch_size, shuffle=True, **options)
     val = DataLoader(photos["val"], task.batch_size, **options)
     trainer = lightning.Trainer(
-        accelerator="gpu" if lap.on_card else lap.watch.device.type,
+        accelerator="gpu" if clock.device.type == "cuda" else clock.device.type,
         devices=1,
         max_epochs=task.epochs,
-        precision="bf16-mixed" if lap.in_bfloat16 else "32-true",
+        precision="bf16-mixed" if clock.outcome.precision == "bfloat16" else "32-true",
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    lap.begin()
+    clock.opened()
     trainer.fit(Module(), train, val)
 
 
-def hugging_face(task: Task, model: Classifier, photos: dict, lap: Lap, folder: str) -> None:
+def hugging_face(task: Task, model: Classifier, photos: dict, clock: Clock, folder: str) -> None:
     """``Trainer`` around the network and its loss."""
     import transformers
 
@@ -162,23 +132,23 @@ def hugging_face(task: Task, model: Classifier, photos: dict, lap: Lap, folder: 
 
     class Recorded(transformers.TrainerCallback):
         def on_evaluate(self, *_: object, metrics: dict[str, float], **__: object) -> None:
-            lap.end(metrics["eval_accuracy"])
+            clock.lap(metrics["eval_accuracy"])
 
     def collate(batch: list[tuple[Tensor, int]]) -> dict[str, Tensor]:
         images, labels = zip(*batch, strict=True)
         return {"pixel_values": torch.stack(images), "labels": torch.tensor(labels)}
 
-    lap.watch.read()
+    clock.read()
     arguments = transformers.TrainingArguments(
         output_dir=folder,
         per_device_train_batch_size=task.batch_size,
         per_device_eval_batch_size=task.batch_size,
         num_train_epochs=task.epochs,
         learning_rate=RATE,
-        bf16=lap.in_bfloat16,
-        use_cpu=lap.watch.device.type == "cpu",
+        bf16=clock.outcome.precision == "bfloat16",
+        use_cpu=clock.device.type == "cpu",
         dataloader_num_workers=task.workers,
-        dataloader_pin_memory=lap.on_card,
+        dataloader_pin_memory=clock.device.type == "cuda",
         eval_strategy="epoch",
         save_strategy="no",
         logging_strategy="no",
@@ -197,5 +167,5 @@ def hugging_face(task: Task, model: Classifier, photos: dict, lap: Lap, folder: 
         callbacks=[Recorded()],
     )
     trainer.remove_callback(transformers.PrinterCallback)
-    lap.begin()
+    clock.opened()
     trainer.train()

@@ -9,10 +9,15 @@ set's ``val`` folder). One row per strategy, mean and standard deviation over se
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from datetime import date
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
+from benchmarks import ours, tasks
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_lib import loaders, models, progress, report, training
@@ -24,18 +29,8 @@ def fine_tune(options: argparse.Namespace, seed: int, pretrained: bool, epochs: 
     splits = loaders.make_loaders(
         options.dataset, model.preprocessing, options.image_size, batch_size=16, seed=seed
     )
-    body, head = rates = (3e-4, 1e-2) if pretrained else (3e-3, 3e-3)
-    groups = [{"params": model.backbone.parameters(), "lr": body}]
-    groups.append({"params": model.head.parameters(), "lr": head})
-    optimizer = torch.optim.AdamW(groups)
-    steps = epochs * len(splits.train)
-    settings = {
-        "epochs": epochs,
-        "optimizer": optimizer,
-        "scheduler": torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps),
-        "scheduler_step": "batch",
-    }
-    training.fit(model, splits.train, splits.val, seed=seed, **settings)
+    rates = (3e-4, 1e-2) if pretrained else (3e-3, 3e-3)
+    ours.one_cycle(model, (splits.train, splits.val), rates, epochs, seed=seed)
     return training.evaluate(model, splits.test).accuracy
 
 
@@ -76,7 +71,7 @@ def main() -> None:
         seconds = (time.perf_counter() - start) / options.seeds
         print(f"| {name} | {report.mean_std(accuracies)} | {seconds:.0f} |", flush=True)
     print(f"| always the larger class | {max(map(test.count, test)) / len(test):.3f} | 0 |")
-    print(f"\n{vars(options)}, torch {torch.__version__}, {date.today()}")
+    print(f"\n{vars(options)}; {tasks.hardware()}; {date.today()}")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,14 @@
 
 Contenders: (a) the article's loop, (b) fast.ai, (c) PyTorch Lightning, (d) Hugging Face Trainer,
 (e) course_lib, (f) the floor: forward and backward passes on a batch in memory. Every run has a
-process of its own, and contenders take turns; Ctrl-C ends with the table of what was measured. On a
-GPU, and for the time to an accuracy, see gpu.py beside this file.
+process of its own, and contenders take turns. For a GPU, and the time to an accuracy: gpu.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -29,7 +28,7 @@ import torch  # noqa: E402
 from benchmarks import article, growth, ours, peers, tasks  # noqa: E402
 from benchmarks.tasks import NAMES, Outcome, Task  # noqa: E402
 
-from course_lib import datasets, devices, models  # noqa: E402
+from course_lib import datasets, devices  # noqa: E402
 
 MEASURES = {"speed": "Fine-tuning every layer", "growth": "A data set that grows"}
 # In a data set that grows: a network that is quick, and the pixels it sees of each copy.
@@ -51,7 +50,6 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--epochs", type=int, default=1, help="of each run (default: 1)")
     add("--repeats", type=int, default=5, help="runs of each contender (default: 5)")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
-    add("--output", type=Path, default=ROOT / "runs" / "bench", metavar="FOLDER")
     parser.set_defaults(batch_sizes=peers.BATCH_SIZES, sizes=(400, 4_000, 40_000))
     if parser.parse_known_args(arguments)[0].quick:
         parser.set_defaults(image_size=64, repeats=1, batch_sizes=(32,), sizes=(100, 400))
@@ -163,49 +161,44 @@ def speed_rows(runs: Sequence[Run]) -> list[dict]:
 
 
 def growth_rows(runs: Sequence[Run]) -> list[dict]:
-    """One row per size: seconds of every part, and peaks of memory."""
-    return [
-        {"images": f"{task.images:,}"} | {part: f"{n:,.1f}" for part, n in outcome.parts.items()}
-        for task, outcome in runs
-        if task.measure == "growth"
-    ]
+    """One row per size."""
+    grown = [(task, outcome) for task, outcome in runs if task.measure == "growth"]
+    return [{"images": f"{t.images:,}"} | row([(t, o)]) | o.parts for t, o in grown]
+
+
+def line(cells: Iterable[object]) -> str:
+    """A row of a Markdown table."""
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def markdown(rows: Sequence[Mapping[str, str]]) -> str:
     """Rows with the same keys as a table."""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(found.values() for found in rows)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return "\n".join(map(line, [rows[0], ["---"] * len(rows[0]), *(r.values() for r in rows)]))
 
 
 def main(
     arguments: Sequence[str] | None = None, measure: Callable[[Task], Outcome] = in_child
 ) -> int:
-    """Measure, print the page and keep it in a file; 1 if a contender failed."""
+    """Measure, and print the page; 1 if a contender failed."""
     options = parse(arguments)
     absent = [c for c in options.only if c in peers.NEEDS and not peers.installed(c)]
     failed, runs = {}, []
-    try:
-        for task in plan(options, runs, [c for c in options.only if c not in absent]):
-            if (task.measure, task.contender) in failed:
-                continue
-            name = f"{task.measure}, ({task.contender}) {NAMES[task.contender]}"
-            try:
-                runs.append((task, measure(task)))
-                print(f"{name}: {runs[-1][1].seconds_an_epoch:.3g} s an epoch", flush=True)
-            except Exception as error:  # the others go on
-                failed[task.measure, task.contender] = f"{name} failed: {error}"
-                print(f"{name} failed: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("stopped; so far:", file=sys.stderr)
+    for task in plan(options, runs, [c for c in options.only if c not in absent]):
+        name = f"{task.measure}, ({task.contender}) {NAMES[task.contender]}"
+        if name in failed:
+            continue
+        try:
+            runs.append((task, measure(task)))
+            print(f"{name}: {runs[-1][1].seconds_an_epoch:.3g} s an epoch", flush=True)
+        except Exception as error:  # the others go on
+            failed[name] = f"{name} failed: {error}"
+            print(failed[name], file=sys.stderr)
     parts = ["# Speed of the course's training", f"{tasks.hardware()}; {date.today()}."]
     parts.append(f"{options.backbone}, {options.image_size} px, {options.dataset}.")
     parts += [*failed.values(), *(f"{NAMES[c]} is not installed." for c in absent)]
     for title, rows in zip(MEASURES.values(), (speed_rows(runs), growth_rows(runs)), strict=True):
         parts += [f"## {title}", markdown(rows)] if rows else []
-    page = "\n\n".join(parts) + "\n"
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "report.md").write_text(page, encoding="utf-8")
-    print(f"\n{page}\npage: {options.output / 'report.md'}")
+    print("\n" + "\n\n".join(parts))
     return int(bool(failed))
 
 

@@ -15,11 +15,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_lib import devices, models
+from course_lib import devices, models, training
 
 NAMES = {
     "a": "the article's loop",
-    "b": "fast.ai vision_learner",
+    "b": "fast.ai Learner",
     "c": "PyTorch Lightning",
     "d": "Hugging Face Trainer",
     "e": "course_lib",
@@ -60,8 +60,7 @@ class Outcome:
     """What one run took and reached.
 
     Seconds of an epoch include validation; accuracy is a fraction of the validation images, after
-    each epoch. ``images`` pass in one epoch, both parts together; ``device_memory`` is the GPU's peak
-    in bytes.
+    each epoch. ``images`` pass in one epoch, both parts together; ``device_memory`` is in bytes.
     """
 
     setup_seconds: float = 0.0
@@ -71,7 +70,7 @@ class Outcome:
     batch_size: int = 0
     precision: str = "float32"
     device_memory: int = 0
-    parts: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -91,17 +90,24 @@ class Outcome:
         return None
 
 
-class Stopwatch:
-    """Seconds since the last reading, all work on the device done."""
+class Clock:
+    """Seconds since it was last read, all work on the device done; written into an outcome."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device, self._last = device, time.perf_counter()
+    def __init__(self, device: torch.device, outcome: Outcome) -> None:
+        self.device, self.outcome, self._last = device, outcome, time.perf_counter()
 
     def read(self) -> float:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         last, self._last = self._last, time.perf_counter()
         return self._last - last
+
+    def opened(self) -> None:
+        self.outcome.setup_seconds += self.read()
+
+    def lap(self, accuracy: float | None = None) -> None:
+        self.outcome.epoch_seconds.append(self.read())
+        self.outcome.accuracy += [] if accuracy is None else [accuracy]
 
 
 def precision(task: Task, model: nn.Module) -> torch.dtype:
@@ -110,27 +116,31 @@ def precision(task: Task, model: nn.Module) -> torch.dtype:
     return devices.pick_precision(task.precision, device, model, backward=backward)
 
 
-def warm_up(model: nn.Module, task: Task, batch_size: int) -> str:
-    """Pass through a copy, so that no contender pays for the first time; name the precision."""
-    device, dtype = devices.pick_device(task.device), precision(task, model)
+def begin(task: Task, batch_size: int) -> tuple[models.Classifier, Outcome, Clock]:
+    """Build the network, the same for every contender, and start the clock.
+
+    A pass through a copy comes before, so that no contender pays for the first one.
+    """
+    model, device = task.model(), devices.pick_device(task.device)
+    dtype = precision(task, model)
     trial = copy.deepcopy(model).to(device).train()
     images = torch.zeros(batch_size, 3, task.image_size, task.image_size, device=device)
     with devices.autocast(device, dtype):
-        logits = trial(images)
-    loss = F.cross_entropy(logits.float(), torch.zeros(batch_size, dtype=int, device=device))
-    if loss.requires_grad:
-        loss.backward()
-    del trial, images, logits, loss
+        logits = trial(images).float()
+    F.cross_entropy(logits, torch.zeros(batch_size, dtype=int, device=device)).backward()
+    del trial, images, logits
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    return str(dtype).removeprefix("torch.")
+    outcome = Outcome(batch_size=batch_size, precision=str(dtype).removeprefix("torch."))
+    training.seed_everything(task.seed)
+    return model, outcome, Clock(device, outcome)
 
 
 def hardware() -> str:
     """Processor, cores and threads, vector instructions, graphics card, and the versions."""
-    cpuinfo, name = Path("/proc/cpuinfo"), platform.processor() or platform.machine()
-    for line in cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else ():
-        name = line.split(": ")[1] if line.startswith("model name") else name
+    name, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if cpuinfo.exists() and "model name" in (text := cpuinfo.read_text(encoding="utf-8")):
+        name = text.partition("model name")[2].partition(": ")[2].partition("\n")[0]
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     packages = ("torch", "torchvision", "timm", "numpy", "pillow")
