@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import shutil
@@ -10,6 +11,7 @@ import socket
 import struct
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -71,6 +73,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     site.shutdown()
     thread.join()
     site.server_close()
+    with warnings.catch_warnings(action="ignore"):
+        gc.collect()  # urllib's answer to a 404 holds its connection until now
 
 
 def there(folder: Path) -> dict[str, str]:
