@@ -14,7 +14,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -50,13 +50,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Picture:
-    """A readable image: upright width and height, and whether it shows no colour."""
+    """A readable image: its upright width and height, whether it is grey, what it looks like."""
 
     path: Path
     split: str
     label: str
     size: tuple[int, int]
     grey: bool
+    digest: bytes = field(repr=False)  # of the pixels
+    thumbnail: np.ndarray = field(repr=False, compare=False)  # grey, of mean 0 and length 1
 
 
 @dataclass(frozen=True)
@@ -101,16 +103,12 @@ class Audit:
         for label in sorted({picture.label for picture in self.pictures}):
             found = [p for p in self.pictures if p.label == label]
             left = Counter(p.split for p in self.kept if p.label == label)
-            short, long = (f(min(p.size) for p in found) for f in (min, max))
-            rows.append(
-                {
-                    "class": label,
-                    "readable": len(found),
-                    **{f"left in {split}": left[split] for split in datasets.SPLITS},
-                    "grey": f"{sum(p.grey for p in found) / len(found):.0%}",
-                    "shorter side": f"{short} to {long}" if short < long else str(short),
-                }
-            )
+            sides = [min(picture.size) for picture in found]
+            row = {"class": label, "readable": len(found)}
+            row |= {f"left in {split}": left[split] for split in datasets.SPLITS}
+            row["grey"] = f"{sum(picture.grey for picture in found) / len(found):.0%}"
+            row["shorter side"] = " to ".join(map(str, sorted({min(sides), max(sides)})))
+            rows.append(row)
         return rows
 
 
@@ -125,75 +123,67 @@ def audit(dataset: str | Path, near: float = NEAR) -> Audit:
     """
     if not 0 < near <= 1:
         raise ValueError(f"near is {near!r}: expected a number above 0 and at most 1.")
-    folder, problems = datasets.find(dataset), []
-    pictures, digests, thumbnails = [], [], []
-    candidates = [
-        (split, label, path)
-        for split in datasets.SPLITS
-        for label, path in _walk(folder / split, problems)
-    ]
+    folder = datasets.find(dataset)
+    walked = [entry for split in datasets.SPLITS for entry in _walk(folder, split)]
+    files = [entry for entry in walked if not isinstance(entry, Problem)]
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow only warns of can be used
-        looks = zip(candidates, pool.map(_look, [file[2] for file in candidates]), strict=True)
-        for (split, label, path), look in progress.bar(looks, "looking", len(candidates)):
-            if isinstance(look, str):
-                problems.append(Problem("unreadable", path, look))
-                continue
-            size, grey, digest, thumbnail = look
-            pictures.append(Picture(path, split, label, size, grey))
-            digests.append(digest)
-            thumbnails.append(thumbnail)
-    dropped = _doubles(folder, pictures, _alike(digests, thumbnails, near), problems)
-    kept = [picture for i, picture in enumerate(pictures) if i not in dropped]
-    kept = _whole_classes(folder, kept, problems)
-    _scarcity(folder, kept, problems)
+        looking = pool.map(lambda file: _look(*file), files)
+        looks = list(progress.bar(looking, "looking", len(files)))
+    problems = [entry for entry in [*walked, *looks] if isinstance(entry, Problem)]
+    pictures = [look for look in looks if isinstance(look, Picture)]
+    doubles = list(_doubles(folder, pictures, _alike(pictures, near)))
+    dropped = {problem.path for problem in doubles}
+    kept = [picture for picture in pictures if picture.path not in dropped]
+    broken = list(_broken_classes(folder, kept))
+    lost = {problem.path.name for problem in broken}
+    kept = [picture for picture in kept if picture.label not in lost]
+    problems += [*doubles, *broken, *_scarcity(folder, kept)]
     kinds = list(dict.fromkeys(problem.kind for problem in problems))
     problems.sort(key=lambda problem: kinds.index(problem.kind))
     return Audit(folder, tuple(problems), tuple(pictures), tuple(kept))
 
 
-def _walk(split: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
-    """Yield class and path of every image file of a split; note what else lies there."""
-    for folder in sorted(p for p in split.iterdir() if not p.name.startswith(".")):
-        if not folder.is_dir():
-            detail = "lies beside the class folders, not in one"
-            problems.append(Problem("not taken", folder, detail))
-            continue
-        for where, folders, names in sorted(os.walk(folder, followlinks=True)):
-            if any(part.startswith(".") for part in Path(where).relative_to(folder).parts):
-                continue
-            for name in sorted(folders):
-                if name.lower().endswith(datasets.IMAGE_EXTENSIONS):
-                    detail = "a folder with the name of an image"
-                    problems.append(Problem("unreadable", Path(where, name), detail))
-            for name in sorted(name for name in names if not name.startswith(".")):
-                if name.lower().endswith(datasets.IMAGE_EXTENSIONS):
-                    yield folder.name, Path(where, name)
+def _walk(folder: Path, split: str) -> Iterator[Problem | tuple[Path, str, str]]:
+    """Yield path, split and class of what is named as an image; a problem for anything else."""
+    for top in sorted(path for path in (folder / split).iterdir() if path.name[0] != "."):
+        if not top.is_dir():
+            yield Problem("not taken", top, "lies beside the class folders, not in one")
+        for where, folders, names in sorted(os.walk(top, followlinks=True)):
+            for path in (Path(where, name) for name in (*sorted(folders), *sorted(names))):
+                is_image = path.name.lower().endswith(datasets.IMAGE_EXTENSIONS)
+                if any(part[0] == "." for part in path.relative_to(top).parts):
+                    continue  # hidden
+                if path.name in folders:
+                    if is_image:
+                        yield Problem("unreadable", path, "a folder with the name of an image")
+                elif is_image:
+                    yield path, split, top.name
                 else:
-                    detail = f"its name ends in none of {' '.join(datasets.IMAGE_EXTENSIONS)}"
-                    problems.append(Problem("not taken", Path(where, name), detail))
+                    known = " ".join(datasets.IMAGE_EXTENSIONS)
+                    yield Problem("not taken", path, f"its name ends in none of {known}")
 
 
-def _look(path: Path) -> tuple[tuple[int, int], bool, bytes, np.ndarray] | str:
-    """Size, greyness, digest of the pixels and thumbnail of an image; or what is wrong with it."""
-    if not path.is_file():  # opening a pipe would wait for ever
-        return "a link to nothing" if path.is_symlink() else "not a regular file"
-    start = b""
+def _look(path: Path, split: str, label: str) -> Picture | Problem:
+    """Open a file that is named as an image."""
+    start = b"\xff"  # not known yet
     try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise ValueError("a link to nothing" if path.is_symlink() else "not a regular file")
         with path.open("rb") as file:
             start = file.read(512)
-        if not start:
-            return "an empty file"
         image = loaders.open_photo(path)
     except Exception as error:  # a broken file can make a decoder raise anything
-        return _other_kind(start) or str(error).removeprefix(f"{path}: ")
+        what = _other_kind(start) or str(error).removeprefix(f"{path}: ")
+        return Problem("unreadable", path, what)
     digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest()
     small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
     grey = bool(np.ptp(np.asarray(small, dtype=np.int16), axis=2).max() <= 2)
     thumbnail = np.asarray(small.convert("L"), dtype=np.float32)
     thumbnail = thumbnail - thumbnail.mean()
-    length = np.linalg.norm(thumbnail)  # a picture of nearly one shade is like no other
-    return image.size, grey, digest, thumbnail / length if length > SIDE else thumbnail * 0
+    length = np.linalg.norm(thumbnail)
+    thumbnail = thumbnail / length if length > SIDE else thumbnail * 0  # one shade is like nothing
+    return Picture(path, split, label, image.size, grey, digest, thumbnail)
 
 
 def _other_kind(start: bytes) -> str:
@@ -201,16 +191,15 @@ def _other_kind(start: bytes) -> str:
     for name, signatures in OTHERS.items():
         if any(signature in start.lstrip()[:16].lower() for signature in signatures):
             return name
-    is_text = start and start.isascii() and start.decode().replace("\n", "").isprintable()
-    return "a text with the name of an image" if is_text else ""
+    if start.isascii() and start.decode().replace("\n", "").isprintable():
+        return "a text with the name of an image" if start else "an empty file"
+    return ""
 
 
-def _alike(
-    digests: list[bytes], thumbnails: list[np.ndarray], near: float
-) -> dict[tuple[int, int], str]:
+def _alike(pictures: list[Picture], near: float) -> dict[tuple[int, int], str]:
     """Pairs of positions, the smaller first, of pictures that are the same, and in what way."""
     found: dict[tuple[int, int], str] = {}
-    stack = np.array(thumbnails).reshape(-1, SIDE, SIDE)
+    stack = np.array([picture.thumbnail for picture in pictures]).reshape(-1, SIDE, SIDE)
     flat, mirrored = (side.reshape(len(stack), -1) for side in (stack, stack[:, :, ::-1]))
     for start in range(0, len(flat), 1024):
         for what, others in (("mirrored, ", mirrored), ("", flat)):
@@ -220,24 +209,24 @@ def _alike(
                     alike = f"{what}alike to {likeness[i, j]:.2f}"
                     found[int(start + i), int(j)] = f"nearly the same ({alike}) as"
     places = defaultdict(list)
-    for place, digest in enumerate(digests):
-        found |= {(earlier, place): "pixel by pixel the same as" for earlier in places[digest]}
-        places[digest].append(place)
+    for place, picture in enumerate(pictures):
+        for earlier in places[picture.digest]:
+            found[earlier, place] = "pixel by pixel the same as"
+        places[picture.digest].append(place)
     return found
 
 
 def _doubles(
-    folder: Path, pictures: list[Picture], pairs: dict[tuple, str], problems: list[Problem]
-) -> set[int]:
-    """Note pictures that are there more than once; return the positions of those to leave out."""
-    groups, dropped = DisjointSet(range(len(pictures))), set()
+    folder: Path, pictures: list[Picture], pairs: dict[tuple[int, int], str]
+) -> Iterator[Problem]:
+    """Yield a problem for every picture that is to be left out because it is there twice."""
+    groups = DisjointSet(range(len(pictures)))
     for pair in pairs:
         groups.merge(*pair)
     for members in map(sorted, groups.subsets()):
         keep = min(members, key=lambda i: pictures[i].split != "val")  # the first in val, or at all
         conflicting = len({pictures[i].label for i in members}) > 1
-        for i in [i for i in members if conflicting or i != keep]:
-            dropped.add(i)
+        for i in (i for i in members if conflicting or i != keep):
             # Name the one that is kept or, of pictures with two labels, one with the other label.
             like = [j for j in members if (min(i, j), max(i, j)) in pairs]
             label = pictures[i].label
@@ -245,50 +234,41 @@ def _doubles(
             across = pictures[i].split != pictures[keep].split
             kind = "two labels" if conflicting else "in train and val" if across else "duplicate"
             shown = pictures[other].path.relative_to(folder).as_posix()
-            detail = f"{pairs[min(i, other), max(i, other)]} {shown}"
-            problems.append(Problem(kind, pictures[i].path, detail))
-    return dropped
+            way = pairs[min(i, other), max(i, other)]
+            yield Problem(kind, pictures[i].path, f"{way} {shown}")
 
 
-def _whole_classes(folder: Path, kept: list[Picture], problems: list[Problem]) -> list[Picture]:
-    """Note classes that are not whole in both splits; return the pictures of the others."""
-    labels = {
-        split: sorted(p.name for p in (folder / split).iterdir() if p.is_dir() and p.name[0] != ".")
+def _broken_classes(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
+    """Yield a problem for every class that is not whole in both splits."""
+    train, val = labels = [
+        {path.name for path in (folder / split).iterdir() if path.is_dir() and path.name[0] != "."}
         for split in datasets.SPLITS
-    }
-    left = Counter((picture.split, picture.label) for picture in kept)
-    lost = set()
-    for split, other in (datasets.SPLITS, datasets.SPLITS[::-1]):
-        candidates = {_plain(name): name for name in labels[other]}
-        for label in sorted(set(labels[split]) - set(labels[other])):
-            close = difflib.get_close_matches(_plain(label), candidates, n=1, cutoff=0.75)
-            meant = f" (is {other}/{candidates[close[0]]} meant?)" if close else ""
+    ]
+    for split, other, here, there in (("train", "val", *labels), ("val", "train", val, train)):
+        plain = {"".join(filter(str.isalnum, name.casefold())): name for name in sorted(there)}
+        for label in sorted(here - there):
+            sought = "".join(filter(str.isalnum, label.casefold()))
+            close = difflib.get_close_matches(sought, plain, n=1, cutoff=0.75)
+            meant = f" (is {other}/{plain[close[0]]} meant?)" if close else ""
             detail = f"there is no {other}/{label}{meant}, so the class is left out"
-            problems.append(Problem("class names", folder / split / label, detail))
-            lost.add(label)
-    for label in sorted(set(labels["train"]) & set(labels["val"])):
-        for split, needed in LEAST.items():
-            if left[split, label] < needed:
-                detail = f"{left[split, label]} images left, needed is {needed} at least"
-                problems.append(Problem("class left out", folder / split / label, detail))
-                lost.add(label)
-    return [picture for picture in kept if picture.label not in lost]
+            yield Problem("class names", folder / split / label, detail)
+    left = Counter((picture.split, picture.label) for picture in kept)
+    for label in sorted(train & val):
+        for split, least in LEAST.items():
+            if (count := left[split, label]) < least:
+                detail = f"{count} images left, needed is {least} at least"
+                yield Problem("class left out", folder / split / label, detail)
 
 
-def _plain(name: str) -> str:
-    """Name of a class without what people mix up: case, blanks, signs."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
-
-
-def _scarcity(folder: Path, kept: list[Picture], problems: list[Problem]) -> None:
-    """Note classes with few images, and splits in which one class is much larger than another."""
+def _scarcity(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
+    """Yield a problem for a class with few images, and where one is much larger than another."""
     for split in datasets.SPLITS if kept else ():
-        sizes = Counter(picture.label for picture in kept if picture.split == split)
-        for label in sorted(sizes):
-            if sizes[label] < FEW[split]:
-                detail = f"only {sizes[label]} images: a single one decides much"
-                problems.append(Problem("few images", folder / split / label, detail))
-        small, large = (f(sorted(sizes), key=sizes.__getitem__) for f in (min, max))
+        sizes = Counter(sorted(picture.label for picture in kept if picture.split == split))
+        for label, size in sizes.items():
+            if size < FEW[split]:
+                detail = f"only {size} images: a single one decides much"
+                yield Problem("few images", folder / split / label, detail)
+        small, large = (f(sizes, key=sizes.__getitem__) for f in (min, max))
         if sizes[large] >= IMBALANCE * sizes[small]:
             detail = f"{sizes[large]} images of {large!r}, only {sizes[small]} of {small!r}"
-            problems.append(Problem("imbalance", folder / split / small, detail))
+            yield Problem("imbalance", folder / split / small, detail)

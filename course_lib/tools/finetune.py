@@ -32,7 +32,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from course_lib import datasets, devices, loaders, models, training
 
-FORMAT = "course_lib checkpoint 2"
 MAY_CHANGE = ("epochs", "workers", "device", "checkpoint")  # settings, when a run goes on
 
 
@@ -80,36 +79,27 @@ class Outcome:
 
 def run(settings: Settings) -> Outcome:
     """Fine-tune a network, together with the other processes of ``torchrun`` if there are any."""
-    datasets.whole("epochs", settings.epochs)
     if not 0 < settings.learning_rate < math.inf:
         raise ValueError(f"learning_rate is {settings.learning_rate}: expected a number above 0.")
     with processes(settings.device) as device:
-        if rank() > 0:
+        rank, size = place()
+        if rank > 0:
             os.environ["COURSE_LIB_PROGRESS"] = "0"  # one bar is enough
         classes = datasets.scan(datasets.find(settings.dataset)).classes
         drawn = {"pretrained": settings.pretrained, "seed": settings.seed}
         model: nn.Module = models.build_model(settings.backbone, len(classes), **drawn)
+        how = {"augment": settings.augment, "seed": settings.seed, "num_workers": settings.workers}
         splits = loaders.make_loaders(
-            settings.dataset,
-            model.preprocessing,
-            settings.image_size,
-            settings.batch_size,
-            augment=settings.augment,
-            seed=settings.seed,
-            num_workers=settings.workers,
+            settings.dataset, model.preprocessing, settings.image_size, settings.batch_size, **how
         )
-        shares = Shares(len(splits.train.dataset), settings.batch_size)
-        train = DataLoader(
-            OwnDice(splits.train.dataset),
-            batch_sampler=shares,
-            generator=shares.generator,
-            num_workers=settings.workers,
-            pin_memory=device.type == "cuda",
-        )
+        photos = splits.train.dataset
+        shares = Shares(len(photos), settings.batch_size)
+        how = {"num_workers": settings.workers, "pin_memory": device.type == "cuda"}
+        train = DataLoader(OwnDice(photos), batch_sampler=shares, generator=shares.generator, **how)
         if settings.frozen:
             models.freeze_backbone(model)
         model.to(device, memory_format=torch.channels_last)
-        model = Replica(model) if world_size() > 1 else model
+        model = replicate(model) if size > 1 else model
         trained = [p for p in model.parameters() if p.requires_grad]
         optimizer = SGD(trained, settings.learning_rate, momentum=0.9)
         scheduler = StepLR(optimizer, step_size=7, gamma=0.1)
@@ -120,29 +110,26 @@ def run(settings: Settings) -> Outcome:
             begun, precision = restore(settings, parts, shares.generator)
 
         def after_epoch(run: training.Run) -> None:
-            for values in (run.history.train_loss, run.history.train_accuracy):
-                values[-1] = mean(values[-1], shares.own)
+            history = run.history  # the means over all images, whoever saw them
+            own = shares.own, history.train_loss[-1], history.train_accuracy[-1]
+            counts, losses, accuracies = zip(*from_each(own), strict=True)
+            history.train_loss[-1] = float(np.average(losses, weights=counts))
+            history.train_accuracy[-1] = float(np.average(accuracies, weights=counts))
             if file is not None:
-                of_each = from_each(random_state(shares.generator))
                 state = {name: part.state_dict() for name, part in parts.items()}
-                state |= {"settings": _fixed(settings), "precision": precision, "random": of_each}
-                state |= {**vars(run), "history": asdict(run.history)}
-                if rank() == 0:
-                    save(file, state)
+                state |= {"settings": _fixed(settings), "precision": precision}
+                state |= {**vars(run), "history": asdict(history)}
+                state["random"] = from_each(random_state(shares.generator))
+                if rank == 0:
+                    with datasets.written_whole(file) as part:
+                        torch.save(state, part)
 
+        how = {"device": device, "precision": precision, "run": begun, "after_epoch": after_epoch}
         history = training.fit(
-            train=train,
-            val=splits.val,
-            epochs=settings.epochs,
-            device=device,
-            precision=precision,
-            seed=settings.seed,
-            run=begun,
-            after_epoch=after_epoch,
-            **parts,
+            **parts, train=train, val=splits.val, epochs=settings.epochs, seed=settings.seed, **how
         )
         history, test = from_each((history, training.predict(model, splits.test, device)))[0]
-        return Outcome(history, test, rank(), world_size(), device)
+        return Outcome(history, test, rank, size, device)
 
 
 def _fixed(settings: Settings) -> dict[str, Any]:
@@ -159,12 +146,20 @@ def restore(
     Returns how far it has come, and in which precision. What was made with other settings, or does
     not fit the model, is a ValueError of one sentence.
     """
-    path, state = settings.checkpoint, load(settings.checkpoint)
+    path = settings.checkpoint
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)  # nothing is executed
+        began = dict(state["settings"])
+    except Exception as error:  # bytes that make no sense make the reader raise nearly everything
+        raise ValueError(
+            f"{path} is not a whole checkpoint of this course, so it was not read "
+            f"({textwrap.shorten(repr(error), 300)}). Delete it, or name another file."
+        ) from None
     for name, given in _fixed(settings).items():
-        if (began := state["settings"].get(name)) != given:
+        if began.get(name) != given:
             raise ValueError(
-                f"{path} is of a run with {name} {began!r}, not {given!r}. Go on with {began!r}, "
-                "or name another file."
+                f"{path} is of a run with {name} {began.get(name)!r}, not {given!r}. Go on with "
+                "the settings it was made with, or name another file."
             )
     try:
         for name, part in parts.items():
@@ -174,64 +169,35 @@ def restore(
             f"{path} does not fit this model ({textwrap.shorten(str(error), 300)}). Go on with the "
             "data set it was made with, or name another file."
         ) from None
-    set_random_state(state["random"][rank() % len(state["random"])], generator)
+    set_random_state(state["random"][place()[0] % len(state["random"])], generator)
     history = training.History(**state["history"])
     return training.Run(history, state["best"], state["best_weights"]), state["precision"]
 
 
-def save(path: str | Path, state: Mapping[str, Any]) -> None:
-    """Write tensors, numbers, texts and containers of these into a file, whole or not at all."""
-    with datasets.written_whole(path) as part:
-        torch.save({"format": FORMAT, **state}, part)
-
-
-def load(path: str | Path) -> dict[str, Any]:
-    """Read what `save` wrote, onto the CPU; anything but plain data is refused, not executed."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state.pop("format", None) != FORMAT:
-            raise ValueError("it is of another program, or of another version of the course")
-        return state
-    except Exception as error:  # bytes that make no sense make the reader raise nearly everything
-        raise ValueError(
-            f"{path} is not a whole checkpoint of this course, so it was not read "
-            f"({textwrap.shorten(str(error), 300)}). Delete it, or name another file."
-        ) from None
-
-
-def random_state(generator: torch.Generator | None = None) -> dict[str, Any]:
+def random_state(generator: torch.Generator) -> dict[str, Any]:
     """State of every random generator that training draws from, that of its loader included."""
     name, keys, *rest = np.random.get_state()  # noqa: NPY002 - libraries draw from the global one
-    gpus = {kind: getattr(torch, kind) for kind in ("cuda", "mps")}
     return {
         "python": random.getstate(),
         "numpy": (name, keys.tolist(), *rest),
         "torch": torch.get_rng_state(),
-        **{kind: gpu.get_rng_state() for kind, gpu in gpus.items() if gpu.is_available()},
-        "loader": None if generator is None else generator.get_state(),
+        "cuda": torch.cuda.get_rng_state_all(),
+        "loader": generator.get_state(),
     }
 
 
-def set_random_state(state: Mapping[str, Any], generator: torch.Generator | None = None) -> None:
+def set_random_state(state: Mapping[str, Any], generator: torch.Generator) -> None:
     """Put every random generator back to where `random_state` found it."""
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(state["torch"])
-    for kind in {"cuda", "mps"} & state.keys():
-        if getattr(torch, kind).is_available():
-            getattr(torch, kind).set_rng_state(state[kind])
-    if generator is not None:
-        generator.set_state(state["loader"])
+    torch.cuda.set_rng_state_all(state["cuda"][: torch.cuda.device_count()])
+    generator.set_state(state["loader"])
 
 
-def rank() -> int:
-    """Number of this process, from 0; 0 where there is only one."""
-    return dist.get_rank() if dist.is_initialized() else 0
-
-
-def world_size() -> int:
-    """Number of processes that train together, 1 or more."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+def place() -> tuple[int, int]:
+    """Number of this process, from 0, and how many train together."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
 @contextmanager
@@ -261,46 +227,35 @@ def processes(device: str) -> Iterator[torch.device]:
 
 def from_each(value: Any) -> list[Any]:
     """Collect one value from every process, in the order of their ranks; every process gets all."""
-    values = [value] * world_size()
-    if world_size() > 1:
+    values = [value] * place()[1]
+    if len(values) > 1:
         dist.all_gather_object(values, value)
     return values
 
 
-def mean(value: float, count: int) -> float:
-    """Mean of a number over all processes, weighted by how many images each one's is over."""
-    pairs = from_each((value, count))
-    return value if len(pairs) == 1 else sum(v * n for v, n in pairs) / sum(n for _, n in pairs)
-
-
-class Replica(DistributedDataParallel):
-    """A model that learns as one with those of the other processes; its weights keep their names.
+def replicate(model: nn.Module) -> DistributedDataParallel:
+    """Let a model learn as one with those of the other processes; its weights keep their names.
 
     Gradients are averaged over images, not over processes. On CUDA, BatchNorm becomes
     `torch.nn.SyncBatchNorm`, which sees the whole batch; there is none for CPUs, where each process
     normalises by its own share. Statistics for evaluation are those of the first process.
     """
+    if next(model.parameters()).is_cuda:
+        model = convert_sync_batchnorm(model)
+    replica, fraction = DistributedDataParallel(model), [1.0]
 
-    state_dict = property(lambda self: self.module.state_dict)
-    load_state_dict = property(lambda self: self.module.load_state_dict)
+    def measure(replica: nn.Module, inputs: tuple[Tensor]) -> None:
+        if replica.training:  # then all processes take part
+            fraction[0] = len(inputs[0]) / sum(from_each(len(inputs[0])))
 
-    def __init__(self, model: nn.Module) -> None:
-        on_gpu = next(model.parameters()).is_cuda
-        super().__init__(convert_sync_batchnorm(model) if on_gpu else model)
-        self.fraction = [1.0]  # of the images of a batch, those of this process
-        self.register_comm_hook(self.fraction, _mean_over_images)
+    def mean_over_images(fraction, bucket):  # torch refuses annotations that are strings
+        done = dist.all_reduce(bucket.buffer().mul_(fraction[0]), async_op=True).get_future()
+        return done.then(lambda future: future.value()[0])
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of this process's images; every process must take part."""
-        if self.training:
-            self.fraction[0] = len(images) / sum(from_each(len(images)))
-        return super().forward(images)
-
-
-def _mean_over_images(fraction, bucket):  # torch refuses annotations that are strings
-    """Average gradients of mean losses, weighted by the images that each mean is over."""
-    done = dist.all_reduce(bucket.buffer().mul_(fraction[0]), async_op=True).get_future()
-    return done.then(lambda future: future.value()[0])
+    replica.register_forward_pre_hook(measure)
+    replica.register_comm_hook(fraction, mean_over_images)
+    replica.state_dict, replica.load_state_dict = model.state_dict, model.load_state_dict
+    return replica
 
 
 class Shares:
@@ -312,11 +267,11 @@ class Shares:
 
     def __init__(self, count: int, batch_size: int) -> None:
         self.count, self.batches = count, math.ceil(count / batch_size)
-        self.generator = torch.Generator()
-        if (smallest := count // self.batches) < world_size():
+        self.generator, (self.rank, self.size) = torch.Generator(), place()
+        if (smallest := count // self.batches) < self.size:
             raise ValueError(
-                f"{world_size()} processes cannot share a batch of {smallest} images: each needs "
-                "one at least. Use a larger batch size or more images, or start fewer processes."
+                f"{self.size} processes cannot share a batch of {smallest} images: each needs one "
+                "at least. Use a larger batch size or more images, or start fewer processes."
             )
 
     def __len__(self) -> int:
@@ -326,7 +281,7 @@ class Shares:
         order = torch.randperm(self.count, generator=self.generator)
         seeds = torch.randint(2**62, (self.count,), generator=self.generator)
         batches = torch.stack([order, seeds], dim=1).tensor_split(self.batches)
-        mine = [batch[rank() :: world_size()].tolist() for batch in batches]
+        mine = [batch[self.rank :: self.size].tolist() for batch in batches]
         self.own = sum(map(len, mine))
         yield from mine
 

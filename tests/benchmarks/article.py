@@ -14,16 +14,14 @@ import warnings
 from collections.abc import Iterator, Mapping
 
 import torch
-from benchmarks.tasks import Outcome, Stopwatch, Task, warm_up
+from benchmarks.tasks import Outcome, Task, begin
 from torch import nn, optim
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from course_lib import datasets as course_datasets
-from course_lib import devices
 from course_lib.loaders import Preprocessing
-from course_lib.training import seed_everything
 
 BATCH_SIZE, WORKERS = 4, 4
 
@@ -87,32 +85,24 @@ def train_model(
 
 def run(task: Task) -> Outcome:
     """Train for the epochs of a task: the head alone if it is "frozen", everything otherwise."""
-    device = devices.pick_device(task.device)
-    model = task.model().to(device)
-    if task.measure == "frozen":  # not freeze_backbone: the article leaves BatchNorm moving
-        model.backbone.requires_grad_(False)
-    warm_up(model, task, BATCH_SIZE)
-    seed_everything(task.seed)
-    watch = Stopwatch(device)
+    model, outcome, clock = begin(task, BATCH_SIZE)
     photos = image_datasets(task.dataset, model.preprocessing, task.image_size)
     loaders = {
         x: DataLoader(photos[x], batch_size=BATCH_SIZE, shuffle=True, num_workers=task.workers)
         for x in photos
     }
-    outcome = Outcome(setup_seconds=watch.read(), batch_size=BATCH_SIZE)
     outcome.images = sum(len(part) for part in photos.values())
-
+    clock.opened()
+    model.to(clock.device)
+    if task.measure == "frozen":  # not freeze_backbone: the article leaves BatchNorm moving
+        model.backbone.requires_grad_(False)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = optim.SGD(trained, lr=0.001, momentum=0.9)
     scheduler = lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
-    loop = train_model(
-        model, loaders, nn.CrossEntropyLoss(), optimizer, scheduler, task.epochs, device
-    )
+    parts = (loaders, nn.CrossEntropyLoss(), optimizer, scheduler)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Detected call of `lr_scheduler")
         warnings.filterwarnings("ignore", "This DataLoader will create")
-        watch.read()
-        for accuracy in loop:
-            outcome.epoch_seconds.append(watch.read())
-            outcome.accuracy.append(accuracy)
+        for accuracy in train_model(model, *parts, task.epochs, clock.device):
+            clock.lap(accuracy)
     return outcome

@@ -16,8 +16,8 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -27,28 +27,33 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import torch  # noqa: E402
-from benchmarks import article, growth, ours, peers, results, speed, tasks  # noqa: E402
-from benchmarks.tasks import NAMES, Outcome, Stopwatch, Task  # noqa: E402
+from benchmarks import article, growth, ours, peers, speed, tasks  # noqa: E402
+from benchmarks.tasks import NAMES, Outcome, Task  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
-from course_lib import devices, models  # noqa: E402
+from course_lib import models  # noqa: E402
 
 SINGLE, LARGE = {"precision": "float32"}, {"batch_size": 128}
 CONTENDERS = (
     *(("f", {}), ("f", SINGLE), ("f", LARGE), ("a", {}), ("e", {}), ("e", SINGLE), ("e", LARGE)),
     *((letter, {}) for letter in peers.NEEDS),
 )
+WAYS = (  # to an accuracy: measure, contender
+    ("the article's loop", "speed", "a"),
+    ("course_lib", "speed", "e"),
+    ("course_lib, head first, then everything", "accuracy", "e"),
+    ("course_lib, frozen features", "frozen", "e"),
+    ("the article's loop, frozen", "frozen", "a"),
+)
 
 
-def line(cells: Sequence[object]) -> None:
+def show(*cells: object) -> None:
     """Print a row of a Markdown table, at once."""
-    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+    print(speed.line(cells), flush=True)
 
 
-def heading(title: str, columns: Sequence[str]) -> None:
-    print(f"\n{title}\n")
-    line(columns)
-    line(["---"] * len(columns))
+def heading(title: str, columns: Iterable[str]) -> None:
+    print(f"\n{title}\n\n{speed.line(columns)}\n{speed.line('---' for _ in columns)}", flush=True)
 
 
 def task_of(options: Namespace, contender: str, **others: object) -> Task:
@@ -59,8 +64,8 @@ def task_of(options: Namespace, contender: str, **others: object) -> Task:
         "workers": article.WORKERS,
         "batch_size": 32 if contender in peers.NEEDS else None,
     }
-    fixed = (options.dataset, options.network, options.pretrained, options.size)
-    return Task("speed", contender, *fixed, **{"device": options.device, **settings, **others})
+    fixed = (options.dataset, options.network, options.pretrained, options.size, 0, options.device)
+    return replace(Task("speed", contender, *fixed), **settings | others)
 
 
 def measure(options: Namespace, task: Task, guess: float) -> Outcome | str:
@@ -78,25 +83,24 @@ def measure(options: Namespace, task: Task, guess: float) -> Outcome | str:
 
 def speed_table(options: Namespace) -> float:
     """Seconds an epoch of every contender; returns those of the article's loop."""
-    found: dict[tuple, list[results.Run]] = {}
+    found: dict[tuple, list[speed.Run]] = {}
+    article_key = ("a", "float32", article.BATCH_SIZE)
+    weights = "ImageNet weights" if options.pretrained else "random weights"
+    columns = speed.row([(task_of(options, "f"), Outcome(epoch_seconds=[1.0]))])
+    heading(f"{options.network}, {weights}, {options.size} px, {options.photos}", columns)
     for contender, others in CONTENDERS:
         if contender not in options.only:
             continue
         task = task_of(options, contender, **others)
         outcome = measure(options, task, 15)
         if isinstance(outcome, str):
-            line([f"({contender}) {NAMES[contender]}", outcome])
+            show(f"({contender}) {NAMES[contender]}", outcome)
             continue
-        key = (outcome.precision, outcome.batch_size)
-        found[contender, *key] = runs = [(task, outcome)]
-        floor = found.get(("f", *key), found.get(("f", key[0], ours.BATCH_SIZE), []))
-        row = results.row(runs, found.get(("a", "float32", article.BATCH_SIZE), []), floor)
-        if len(found) == 1:
-            weights = "ImageNet weights" if options.pretrained else "random weights"
-            heading(f"{options.network}, {weights}, {options.size} px, {options.photos}", row)
-        line(row.values())
-    slow = found.get(("a", "float32", article.BATCH_SIZE))
-    return results.seconds_of(slow) if slow else 3.0
+        precision, size = outcome.precision, outcome.batch_size
+        found[contender, precision, size] = runs = [(task, outcome)]
+        floor = found.get(("f", precision, size), found.get(("f", precision, ours.BATCH_SIZE), []))
+        show(*speed.row(runs, found.get(article_key, []), floor).values())
+    return speed.seconds_of(found[article_key]) if article_key in found else 3.0
 
 
 def accuracy_table(options: Namespace, slow: float) -> None:
@@ -105,25 +109,18 @@ def accuracy_table(options: Namespace, slow: float) -> None:
     heading(title, ("seed", "way", "seconds", "last epoch", "best epoch", "(a)'s best after, s"))
     for seed in range(options.seeds):
         goal = None
-        for way, contender, name, guess in (
-            ("speed", "a", "the article's loop", slow),
-            ("speed", "e", "course_lib", 0.5),
-            ("accuracy", "e", "course_lib, head first, then everything", 0.5),
-            ("frozen", "e", "course_lib, frozen features", 0.2),
-            ("frozen", "a", "the article's loop, frozen", slow),
-        ):
-            if (way, contender) == ("frozen", "a") and seed:
-                continue
+        for name, way, contender in WAYS[: -1 if seed else None]:  # the last is slow: once
             task = task_of(options, contender, epochs=options.long, seed=seed)
-            outcome = measure(options, replace(task, measure=way), 5 + options.long * guess)
+            guess = 5 + options.long * (slow if contender == "a" else 0.5)
+            outcome = measure(options, replace(task, measure=way), guess)
             if isinstance(outcome, str):
-                line([seed, name, outcome])
+                show(seed, name, outcome)
                 continue
             goal = goal or max(outcome.accuracy)
             until = outcome.seconds_to(goal)
             reached = "not reached" if until is None else f"{until:.2f}"
-            ends = (f"{reached:.3f}" for reached in (outcome.accuracy[-1], max(outcome.accuracy)))
-            line([seed, name, f"{outcome.seconds:.2f}", *ends, reached])
+            last, best = outcome.accuracy[-1], max(outcome.accuracy)
+            show(seed, name, f"{outcome.seconds:.2f}", f"{last:.3f}", f"{best:.3f}", reached)
 
 
 def profile_table(options: Namespace) -> None:
@@ -131,29 +128,32 @@ def profile_table(options: Namespace) -> None:
 
     Where kernels take much less time than the clock shows, the GPU waits for Python.
     """
-    device, epochs = devices.pick_device(options.device), range(options.epochs)
-    on_card = device.type == "cuda"
-    activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_card]
+    epochs, on_card = range(options.epochs), options.device == "cuda"
     task = task_of(options, "e", epochs=options.epochs)
-    outcome, model, parts = ours.begin(task)
-    passes = ours.passes(task, model, parts)
-    title = f"{options.network}, {outcome.precision}: an epoch, alone and in parts"
+    model, parts, clock = ours.begin(task)
+    passes, shown = ours.passes(task, model, parts), None
+    title = f"{options.network}, {clock.outcome.precision}: an epoch, alone and in parts"
     heading(title, ("part", "seconds", "kernels, seconds", "GPU busy"))
-    shown = None
     for name, action in (
-        ("an epoch of course_lib", lambda: ours.train(task, model, parts, outcome)),
+        ("an epoch of course_lib", lambda: ours.train(task, model, parts, clock)),
         ("passes alone", lambda: [passes() for _ in epochs]),
         ("batches alone", lambda: [None for _ in epochs for part in parts for _batch in part]),
     ):
-        watch = Stopwatch(device)
-        seconds = median([(action(), watch.read())[1] for _ in range(4)][1:]) / len(epochs)
+        seconds = []
+        for _ in range(4):
+            began = time.perf_counter()
+            action()
+            clock.read()  # waits for the GPU
+            seconds.append((time.perf_counter() - began) / len(epochs))
+        activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_card]
         with profile(activities=activities) as profiled:
             action()
-            watch.read()
+            clock.read()
         events = profiled.key_averages()
         kernels = sum(e.self_device_time_total for e in events if "CUDA" in str(e.device_type))
         kernels /= 1e6 * len(epochs)
-        line([name, f"{seconds:.4f}", f"{kernels:.4f}", f"{kernels / seconds:.2f}"])
+        middle = median(seconds[1:])
+        show(name, f"{middle:.4f}", f"{kernels:.4f}", f"{kernels / middle:.2f}")
         shown = shown or events
     for key in ["self_cuda_time_total"] * on_card + ["self_cpu_time_total"]:
         print(f"\n{shown.table(sort_by=key, row_limit=14, max_name_column_width=50)}")
@@ -162,17 +162,15 @@ def profile_table(options: Namespace) -> None:
 def pretrained(network: str) -> bool:
     """Whether the published weights can be had."""
     try:
-        models.build_model(network)
+        return bool(models.build_model(network))
     except models.WeightsUnavailable:
         return False
-    return True
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     add = parser.add_argument
     add("--minutes", type=float, default=6, help="in all (default: 6)")
     add("--device", default="cuda")
@@ -181,23 +179,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--networks", nargs="+", default=["resnet18", models.EMBEDDED])
     add("--profile", action="store_true", help="show what limits us, instead")
     add("--quick", action="store_true", help="does it run? 60 small copies, 32 px")
-    options = parser.parse_args(arguments)
-    began = time.monotonic()
+    options, began = parser.parse_args(arguments), time.monotonic()
     options.ends = began + 60 * options.minutes
     options.size, options.epochs, options.long = (32, 2, 2) if options.quick else (224, 5, 25)
-    options.dataset = "hymenoptera" if os.environ.get("HYMENOPTERA_DIR") else "insects"
-    options.photos = options.dataset + ", 60 small copies" * options.quick
+    options.seeds = min(options.seeds, 1) if options.quick else options.seeds
+    dataset = "hymenoptera" if os.environ.get("HYMENOPTERA_DIR") else "insects"
+    options.photos = dataset + ", 60 small copies" * options.quick
     print(f"{tasks.hardware()}; {date.today()}")
     print(f"float32 convolutions in TF32: {torch.backends.cudnn.allow_tf32}", flush=True)
-    with ExitStack() as stack:
-        if options.quick:
-            options.dataset = str(stack.enter_context(growth.copies(options.dataset, 60)))
-        for options.network in options.networks:
-            options.pretrained, slow = pretrained(options.network), None
-            if options.profile:
-                profile_table(options)
-            else:
-                slow = speed_table(options)
+    with growth.copies(dataset, 60) if options.quick else nullcontext(dataset) as options.dataset:
+        for network in options.networks:
+            options.network, options.pretrained = network, pretrained(network)
+            slow = profile_table(options) if options.profile else speed_table(options)
         if slow and options.seeds:
             accuracy_table(options, slow)
     print(f"\n{time.monotonic() - began:.0f} s in all", flush=True)

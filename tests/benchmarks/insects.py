@@ -3,268 +3,147 @@
     python tests/benchmarks/insects.py --domain field --image-size 128
 
 Trains on all of ``train`` (the lessons' train and validation parts together) and measures on
-``val``. Rows: what anything at all reaches (the majority), what colours, coarse pixels, edges and
-spectra reach without seeing an insect, what frozen pretrained features reach, the same network with
-random weights, the same network trained from scratch, and frozen features of a few images a class.
-``--trained-on`` and ``--tested-on`` take another folder or domain, for shifts between domains.
+``val``. Rows: the larger class; what colours, coarse pixels, edges and spectra reach without seeing
+an insect; the network frozen, with random weights and pretrained; and trained from scratch.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+from course_lib.loaders import Preprocessing, make_loaders
+from course_lib.models import build_model
+from course_lib.training import evaluate, extract_features, fit
 
-from benchmarks import hardware  # noqa: E402
-
-from course_lib.loaders import Preprocessing, make_loaders  # noqa: E402
-from course_lib.models import build_model  # noqa: E402
-from course_lib.training import evaluate, extract_features, fit  # noqa: E402
-
-NETWORK = "efficientnet_lite0"
-DOMAINS = ("field", "studio", "dusk")
-SHOTS = (1, 2, 5, 10, 20)
-FEW_SHOT_C = 0.01
-RANDOM_SEEDS = (0, 1, 2)
-
-Array = NDArray[np.float64]
-Split = tuple[Array, Array]
-"""Inputs of shape (N, ...) and int labels of shape (N,)."""
+DOMAINS = Path(__file__).resolve().parents[2] / "data" / "insects"
+Split = tuple[np.ndarray, np.ndarray]  # inputs, (N, …), and labels, (N,)
 
 
-def folder_of(domain: str) -> Path:
-    """A domain's name, or any folder with train/ and val/."""
-    return ROOT / "data" / "insects" / domain if domain in DOMAINS else Path(domain)
+def histogram(values: np.ndarray, bins: int, ends: tuple, weights: np.ndarray | None = None):
+    rows = zip(values, [None] * len(values) if weights is None else weights, strict=True)
+    return np.stack([np.histogram(v, bins, ends, weights=w)[0] for v, w in rows])
 
 
-def gather(
-    folder: Path, preprocessing: Preprocessing, image_size: int, through: Callable
-) -> tuple[Split, Split]:
-    """Pass all images of a folder through ``through``; return the train and the test split."""
-    loaders = make_loaders(folder, preprocessing, image_size, augment=False)
-    train, val, test = (through(part) for part in (loaders.train, loaders.val, loaders.test))
-    joined = tuple(np.concatenate([a, b]) for a, b in zip(train, val, strict=True))
-    return joined, test
+def colours(images: np.ndarray, bins: int = 16) -> np.ndarray:
+    each = [histogram(images[..., channel], bins, (0, 1)) for channel in range(3)]
+    return np.concatenate(each, axis=1) / images[0, ..., 0].size
 
 
-def as_pixels(loader) -> Split:
-    """Images of shape (N, size, size, 3), 0..1, and labels."""
-    images, labels = zip(*((x.numpy(), y.numpy()) for x, y in loader), strict=True)
-    return np.concatenate(images).transpose(0, 2, 3, 1).astype(float), np.concatenate(labels)
+def joint_colours(images: np.ndarray, bins: int = 6) -> np.ndarray:
+    level = np.clip((images * bins).astype(int), 0, bins - 1) @ [bins * bins, bins, 1]
+    return np.stack([np.bincount(c.ravel(), minlength=bins**3) for c in level]) / level[0].size
 
 
-def mean_colour(images: Array) -> Array:
-    """Mean of the three channels: (N, 3)."""
-    return images.mean((1, 2))
-
-
-def colour_histogram(images: Array, bins: int = 16) -> Array:
-    """A histogram a channel: (N, 3 * bins)."""
-    return (
-        np.stack(
-            [
-                np.concatenate([np.histogram(image[..., c], bins, (0, 1))[0] for c in range(3)])
-                for image in images
-            ]
-        )
-        / images[0, ..., 0].size
-    )
-
-
-def joint_colour_histogram(images: Array, bins: int = 6) -> Array:
-    """A histogram over all three channels at once: (N, bins ** 3)."""
-    level = np.clip((images * bins).astype(int), 0, bins - 1)
-    cell = (level[..., 0] * bins + level[..., 1]) * bins + level[..., 2]
-    return np.stack([np.bincount(c.ravel(), minlength=bins**3) for c in cell]) / cell[0].size
-
-
-def grey_pixels(images: Array, side: int = 16) -> Array:
-    """The image as side x side grey pixels: (N, side * side)."""
-    grey = images.mean(-1)
-    step = grey.shape[1] // side
-    grey = grey[:, : side * step, : side * step]
+def grey_pixels(images: np.ndarray, side: int = 16) -> np.ndarray:
+    step = images.shape[1] // side
+    grey = images.mean(-1)[:, : side * step, : side * step]
     return grey.reshape(len(grey), side, step, side, step).mean((2, 4)).reshape(len(grey), -1)
 
 
-def gradient_histogram(images: Array, bins: int = 16) -> Array:
-    """Directions of the grey gradient, weighted by its length: (N, bins)."""
+def gradient_directions(images: np.ndarray, bins: int = 16) -> np.ndarray:
     dy, dx = np.gradient(images.mean(-1), axis=(1, 2))
-    angle, length = np.arctan2(dy, dx), np.hypot(dx, dy)
-    return np.stack(
-        [
-            np.histogram(a, bins, (-np.pi, np.pi), weights=w)[0]
-            for a, w in zip(angle, length, strict=True)
-        ]
-    )
+    return histogram(np.arctan2(dy, dx), bins, (-np.pi, np.pi), np.hypot(dx, dy))
 
 
-def power_spectrum(images: Array, bins: int = 24) -> Array:
+def power_spectrum(images: np.ndarray, bins: int = 24) -> np.ndarray:
     """Log power of the grey image in rings of equal frequency: (N, bins)."""
     grey = images.mean(-1)
     power = np.abs(np.fft.fft2(grey - grey.mean((1, 2), keepdims=True))) ** 2
     frequency = np.fft.fftfreq(grey.shape[1])
-    ring = np.hypot(frequency[:, None], frequency[None]) / 0.5 * bins
-    ring = np.clip(ring.astype(int), 0, bins)
-    rings = [power[:, ring == number].mean(-1) for number in range(bins)]
-    return np.log(np.stack(rings, axis=-1) + 1e-9)
+    ring = (np.hypot(frequency[:, None], frequency[None]) / 0.5 * bins).astype(int)
+    return np.log(np.stack([power[:, ring == n].mean(-1) for n in range(bins)], axis=-1) + 1e-9)
 
 
 BASELINES = {
-    "mean colour": mean_colour,
-    "colour histogram": colour_histogram,
-    "joint colour histogram": joint_colour_histogram,
+    "mean colour": lambda images: images.mean((1, 2)),
+    "colour histogram": colours,
+    "joint colour histogram": joint_colours,
     "16x16 grey pixels": grey_pixels,
-    "gradient directions": gradient_histogram,
+    "gradient directions": gradient_directions,
     "power spectrum": power_spectrum,
 }
 
 
-def linear_accuracy(train: Split, test: Split, c: float | None = None) -> float:
-    """Accuracy in % of logistic regression on standardised inputs.
-
-    ``c`` is the inverse strength of the L2 penalty; None chooses it by 5-fold cross-validation on
-    the training images.
-    """
+def accuracy(train: Split, test: Split, c: float | None = None) -> float:
+    """Of logistic regression on standardised inputs; ``c=None`` is chosen by cross-validation."""
+    model = LogisticRegression(C=c or 1.0, max_iter=5000)
     if c is None:
-        model = LogisticRegressionCV(
-            Cs=np.logspace(-4, 1, 6),
-            cv=5,
-            max_iter=5000,
-            scoring="accuracy",
-            l1_ratios=(0,),
-            use_legacy_attributes=False,
-        )
-    else:
-        model = LogisticRegression(C=c, max_iter=5000)
-    return 100 * make_pipeline(StandardScaler(), model).fit(*train).score(*test)
+        known = {"scoring": "accuracy", "l1_ratios": (0,), "use_legacy_attributes": False}
+        model = LogisticRegressionCV(Cs=np.logspace(-4, 1, 6), cv=5, max_iter=5000, **known)
+    return make_pipeline(StandardScaler(), model).fit(*train).score(*test)
 
 
-def few_shot(train: Split, test: Split, shots: int, draws: int) -> list[float]:
-    """Accuracies in % of ``draws`` random training sets of ``shots`` images a class."""
-    features, labels = train
-    scores = []
-    for seed in range(draws):
-        rng = np.random.default_rng(seed)
-        chosen = [
-            rng.choice(np.flatnonzero(labels == label), shots, replace=False)
-            for label in np.unique(labels)
-        ]
-        chosen = np.concatenate(chosen)
-        scores.append(linear_accuracy((features[chosen], labels[chosen]), test, FEW_SHOT_C))
-    return scores
+def few_shot(train: Split, test: Split, shots: int, seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    each = [np.flatnonzero(train[1] == label) for label in np.unique(train[1])]
+    chosen = np.concatenate([rng.choice(there, shots, replace=False) for there in each])
+    return accuracy((train[0][chosen], train[1][chosen]), test, 0.01)
 
 
-def frozen(folder: Path, image_size: int, pretrained: bool, seed: int) -> tuple[Split, Split]:
-    """Features of the frozen network for both splits."""
-    model = build_model(NETWORK, pretrained=pretrained, seed=seed)
-
-    def through(loader) -> Split:
-        features, labels = extract_features(model, loader, device="cpu")
-        return features.numpy(), labels.numpy()
-
-    return gather(folder, model.preprocessing, image_size, through)
-
-
-def from_scratch(train_on: Path, test_on: Path, image_size: int, epochs: int, seed: int) -> float:
-    """Accuracy in % of the network trained from random weights, best epoch by validation."""
-    model = build_model(NETWORK, pretrained=False, seed=seed)
-    options = {"image_size": image_size, "preprocessing": model.preprocessing, "seed": seed}
-    loaders = make_loaders(train_on, **options)
+def from_scratch(folders: list[Path], size: int, epochs: int, seed: int) -> float:
+    """Accuracy on the second folder's test images, after the best epoch by validation."""
+    model = build_model(pretrained=False, seed=seed)
+    train_on, test_on = (make_loaders(f, model.preprocessing, size, seed=seed) for f in folders)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    fit(
-        model,
-        loaders.train,
-        loaders.val,
-        epochs=epochs,
-        optimizer=optimizer,
-        scheduler=schedule,
-        seed=seed,
-        device="auto",
-    )
-    return 100 * evaluate(model, make_loaders(test_on, **options).test).accuracy
+    settings = {"epochs": epochs, "optimizer": optimizer, "scheduler": schedule, "seed": seed}
+    fit(model, train_on.train, train_on.val, **settings)
+    return evaluate(model, test_on.test).accuracy
 
 
-def row(name: str, scores: list[float], note: str = "") -> None:
-    """Print one line: the mean, the standard deviation if there are several, a note."""
-    spread = f"± {np.std(scores, ddof=1):4.1f}" if len(scores) > 1 else ""
-    print(f"{name:<34} {np.mean(scores):5.1f} {spread:<7} {note}", flush=True)
+def rows(folders: list[Path], size: int, scratch_epochs: int) -> Iterator[tuple[str, list[float]]]:
+    """Name and accuracies, row by row."""
+
+    def both(preprocessing: Preprocessing, through: Callable) -> tuple[Split, Split]:
+        made = [make_loaders(f, preprocessing, size, augment=False) for f in folders]
+        parts = [through(part) for part in (made[0].train, made[0].val, made[1].test)]
+        return tuple(map(np.concatenate, zip(*parts[:2], strict=True))), parts[2]
+
+    def pixels(loader) -> Split:
+        images, labels = map(np.concatenate, zip(*loader, strict=True))
+        return images.transpose(0, 2, 3, 1).astype(float), labels
+
+    def frozen(seed: int = 0, pretrained: bool = False) -> tuple[Split, Split]:
+        model = build_model(pretrained=pretrained, seed=seed)
+        return both(model.preprocessing, lambda part: map(np.array, extract_features(model, part)))
+
+    train, test = both(Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), pixels)
+    yield "larger class of the test images", [max(np.bincount(test[1])) / len(test[1])]
+    for name, describe in BASELINES.items():
+        described = [(describe(images), labels) for images, labels in (train, test)]
+        yield f"{name}, logistic regression", [accuracy(*described)]
+    yield "frozen, random weights", [accuracy(*frozen(seed)) for seed in range(3)]
+    if scratch_epochs:
+        scores = [from_scratch(folders, size, scratch_epochs, seed) for seed in range(3)]
+        yield f"from scratch, {scratch_epochs} epochs", scores
+    train, test = frozen(pretrained=True)
+    for shots in (1, 2, 5, 10, 20):
+        scores = [few_shot(train, test, shots, seed) for seed in range(20)]
+        yield f"frozen pretrained, {shots} per class", scores
+    yield "frozen pretrained, all images", [accuracy(train, test)]
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+def main() -> None:
+    """Print the table: accuracies in %, mean ± standard deviation over draws or seeds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--domain", default="field", help=f"{', '.join(DOMAINS)}, or a folder")
+    parser.add_argument("--domain", default="field", help="field, studio, dusk, or path/to/folder")
     parser.add_argument("--tested-on", help="another domain or folder to test on")
     parser.add_argument("--image-size", type=int, default=128, help="pixels (default: 128)")
-    parser.add_argument("--draws", type=int, default=20, help="few-shot draws (default: 20)")
     parser.add_argument("--scratch-epochs", type=int, default=20, help="0 leaves this row out")
-    parser.add_argument("--scratch-seeds", type=int, default=3, help="default: 3")
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as there are cores")
-    options = parser.parse_args(arguments)
-    for folder in (options.domain, options.tested_on or options.domain):
-        if not (folder_of(folder) / "train").is_dir():
-            parser.error(
-                f"unknown domain {folder!r}: expected one of {', '.join(DOMAINS)} or a folder "
-                "with train/ and val/. Check the name."
-            )
-    return options
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Print the table."""
-    options = parse(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    began = time.perf_counter()
-    train_on, test_on = folder_of(options.domain), folder_of(options.tested_on or options.domain)
-    size = options.image_size
-
-    def both(make: Callable[[Path], tuple[Split, Split]]) -> tuple[Split, Split]:
-        train, test = make(train_on)
-        return train, test if test_on == train_on else make(test_on)[1]
-
-    plain = Preprocessing(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    train, test = both(lambda folder: gather(folder, plain, size, as_pixels))
-    tested = "" if test_on == train_on else f", tested on {options.tested_on}"
-    print(f"{options.domain}{tested}: {len(train[1])} training and {len(test[1])} test images")
-    print(f"at {size} px. Accuracy in %, mean ± standard deviation.\n")
-    shares = np.bincount(test[1]) / len(test[1])
-    row("majority class of the test images", [100 * float(shares.max())])
-    for name, describe in BASELINES.items():
-        score = linear_accuracy((describe(train[0]), train[1]), (describe(test[0]), test[1]))
-        row(name, [score], "logistic regression")
-
-    random = [
-        linear_accuracy(*both(lambda f, seed=seed: frozen(f, size, False, seed)))
-        for seed in RANDOM_SEEDS
-    ]
-    row("frozen, random weights", random, f"{len(random)} random networks")
-    if options.scratch_epochs:
-        scores = [
-            from_scratch(train_on, test_on, size, options.scratch_epochs, seed)
-            for seed in range(options.scratch_seeds)
-        ]
-        row("trained from scratch", scores, f"{options.scratch_epochs} epochs, seeds 0 ..")
-    features, tests = both(lambda folder: frozen(folder, size, True, 0))
-    for shots in SHOTS:
-        scores = few_shot(features, tests, shots, options.draws)
-        row(f"frozen pretrained, {shots} a class", scores, f"{options.draws} draws")
-    row("frozen pretrained, all images", [linear_accuracy(features, tests)])
-    seconds = time.perf_counter() - began
-    print(f"\n{NETWORK}; {seconds:.0f} s on {hardware.describe()}")
+    options = parser.parse_args()
+    names = (options.domain, options.tested_on or options.domain)
+    folders = [Path(name) if "/" in name else DOMAINS / name for name in names]
+    for name, scores in rows(folders, options.image_size, options.scratch_epochs):
+        spread = f" ± {100 * np.std(scores, ddof=1):.1f} ({len(scores)})" if scores[1:] else ""
+        print(f"{name:<44}{100 * np.mean(scores):5.1f}{spread}", flush=True)
 
 
 if __name__ == "__main__":

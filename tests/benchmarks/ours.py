@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 from unittest import mock
 
 import torch
-from benchmarks.tasks import Outcome, Stopwatch, Task, precision, warm_up
+from benchmarks import tasks
+from benchmarks.tasks import Clock, Outcome, Task
 from torch import Tensor
 from torch.nn import functional as F
 
 from course_lib import devices, features, loaders, training
 from course_lib.models import Classifier
 
-BATCH_SIZE = inspect.signature(loaders.make_loaders).parameters["batch_size"].default
+BATCH_SIZE = 32  # what make_loaders takes by default
 BODY_RATE, HEAD_RATE = 5e-4, 1e-2
 FINE_TUNED = 5  # epochs at most after the head has been trained
 
 
 def run(task: Task) -> Outcome:
     """Fine-tune everything, train the head on cached features, or do the one and then the other."""
-    way = {"speed": fine_tune, "frozen": frozen, "accuracy": probe_then_fine_tune}[task.measure]
-    with cold_cache():
-        return way(task)
-
-
-@contextmanager
-def cold_cache() -> Iterator[None]:
-    """Let features be computed afresh and forgotten afterwards."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        mock.patch.dict(os.environ, {features.CACHE_DIR: folder}),
-    ):
-        yield
+    if task.measure == "speed":
+        return fine_tune(task)
+    with TemporaryDirectory() as cold, mock.patch.dict(os.environ, {features.CACHE_DIR: cold}):
+        return probe(task)[0] if task.measure == "frozen" else probe_then_fine_tune(task)
 
 
 def photo_loaders(task: Task, model: Classifier, **options: object) -> tuple:
@@ -46,81 +36,62 @@ def photo_loaders(task: Task, model: Classifier, **options: object) -> tuple:
     def everything(labels: list[int], *_: object) -> tuple[list[int], list[int]]:
         return list(range(len(labels))), [0]
 
-    size = task.batch_size or BATCH_SIZE
-    options |= {"seed": task.seed, "device": task.device}
+    settings = (task.dataset, model.preprocessing, task.image_size, task.batch_size or BATCH_SIZE)
     with mock.patch.object(loaders, "split", everything):
-        made = loaders.make_loaders(
-            task.dataset, model.preprocessing, task.image_size, size, **options
-        )
+        made = loaders.make_loaders(*settings, seed=task.seed, device=task.device, **options)
     return made.train, made.test
 
 
-def begin(task: Task, **options: object) -> tuple[Outcome, Classifier, tuple]:
+def begin(task: Task, **options: object) -> tuple[Classifier, tuple, Clock]:
     """Build the network, then open the photos with the clock running."""
-    model = task.model()
-    batch_size = task.batch_size or BATCH_SIZE
-    used = warm_up(model, task, batch_size)
-    watch = Stopwatch(devices.pick_device(task.device))
+    model, outcome, clock = tasks.begin(task, task.batch_size or BATCH_SIZE)
     parts = photo_loaders(task, model, **options)
-    images = sum(len(part.dataset) for part in parts)
-    outcome = Outcome(watch.read(), images=images, batch_size=batch_size, precision=used)
-    return outcome, model, parts
+    outcome.images = sum(len(part.dataset) for part in parts)
+    clock.opened()
+    return model, parts, clock
 
 
 def fine_tune(task: Task, **options: object) -> Outcome:
     """``training.fit`` on every layer, as lesson 08 does."""
-    outcome, model, parts = begin(task, **options)
-    train(task, model, parts, outcome)
-    return outcome
+    model, parts, clock = begin(task, **options)
+    train(task, model, parts, clock)
+    return clock.outcome
 
 
 def train(
-    task: Task, model: Classifier, parts: tuple, outcome: Outcome, head_rate: float = HEAD_RATE
+    task: Task, model: Classifier, parts: tuple, clock: Clock, head_rate: float = HEAD_RATE
 ) -> None:
-    body = {"params": model.backbone.parameters(), "lr": BODY_RATE}
-    optimizer = torch.optim.AdamW([body, {"params": model.head.parameters(), "lr": head_rate}])
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [BODY_RATE, head_rate], total_steps=task.epochs * len(parts[0])
-    )
-    watch = Stopwatch(devices.pick_device(task.device))
-    history = training.fit(
-        model,
-        *parts,
-        epochs=task.epochs,
-        optimizer=optimizer,
-        scheduler=scheduler,
-        scheduler_step="batch",
-        device=task.device,
-        precision=task.precision,
-        seed=task.seed,
-    )
-    _add(outcome, history, watch.read())
+    """Fine-tune with the clock running."""
+    settings = {"device": task.device, "precision": task.precision, "seed": task.seed}
+    rates = (BODY_RATE, head_rate)
+    one_cycle(model, parts, rates, task.epochs, after_epoch=lap_of(clock), **settings)
 
 
-def _add(outcome: Outcome, history: training.History, seconds: float) -> None:
-    """Add the epochs of one call of ``fit``; what it took around them counts with the first."""
-    around = seconds - sum(history.seconds)
-    outcome.epoch_seconds += [history.seconds[0] + around, *history.seconds[1:]]
-    outcome.accuracy += history.val_accuracy
+def lap_of(clock: Clock) -> Callable[[training.Run], None]:
+    return lambda run: clock.lap(run.history.val_accuracy[-1])
 
 
-def frozen(task: Task) -> Outcome:
-    """Features once, from a cold cache; then the head alone for the epochs of the task."""
-    return probe(task)[0]
+def one_cycle(
+    model: Classifier, parts: tuple, rates: tuple[float, float], epochs: int, **settings: object
+) -> None:
+    """Train backbone and head at rates of their own, with AdamW and a one-cycle schedule."""
+    groups = zip((model.backbone, model.head), rates, strict=True)
+    optimizer = torch.optim.AdamW([{"params": part.parameters(), "lr": r} for part, r in groups])
+    steps = epochs * len(parts[0])
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
+    settings |= {"optimizer": optimizer, "scheduler": scheduler, "scheduler_step": "batch"}
+    training.fit(model, *parts, epochs=epochs, **settings)
 
 
 def probe(task: Task) -> tuple[Outcome, Classifier]:
-    """What :func:`frozen` took and reached, and the network with the trained head."""
-    outcome, model, parts = begin(task, augment=False)
-    watch = Stopwatch(devices.pick_device(task.device))
+    """Features once, from a cold cache; then the head alone for the epochs of the task."""
+    model, parts, clock = begin(task, augment=False)
     train, val = (features.views(model, part, device=task.device) for part in parts)
-    outcome.setup_seconds += watch.read()
+    clock.opened()
     optimizer = torch.optim.AdamW(model.head.parameters(), lr=HEAD_RATE)
-    history = features.fit_head(
-        model.head, train, val, epochs=task.epochs, optimizer=optimizer, seed=task.seed
-    )
-    _add(outcome, history, watch.read())
-    return outcome, model
+    settings = {"epochs": task.epochs, "optimizer": optimizer, "seed": task.seed}
+    features.fit_head(model.head, train, val, after_epoch=lap_of(clock), **settings)
+    return clock.outcome, model
 
 
 def probe_then_fine_tune(task: Task) -> Outcome:
@@ -130,35 +101,32 @@ def probe_then_fine_tune(task: Task) -> Outcome:
     opened again, every epoch of fine-tuning.
     """
     outcome, model = probe(task)
-    watch = Stopwatch(devices.pick_device(task.device))
+    clock = Clock(devices.pick_device(task.device), outcome)
     parts = photo_loaders(task, model)
-    opened, before = watch.read(), len(outcome.epoch_seconds)
     gentle = replace(task, epochs=min(task.epochs, FINE_TUNED))
-    train(gentle, model, parts, outcome, head_rate=BODY_RATE)
-    outcome.epoch_seconds[before] += opened
+    train(gentle, model, parts, clock, head_rate=BODY_RATE)
     return outcome
 
 
 def floor(task: Task) -> Outcome:
     """Forward and backward passes of as many batches as an epoch of ours has, on one in memory."""
-    outcome, model, parts = begin(task)
-    watch, an_epoch = Stopwatch(devices.pick_device(task.device)), passes(task, model, parts)
-    watch.read()
+    model, parts, clock = begin(task)
+    an_epoch = passes(task, model, parts)
+    clock.read()
     for _ in range(task.epochs):
         an_epoch()
-        outcome.epoch_seconds.append(watch.read())
-    return outcome
+        clock.lap()
+    return clock.outcome
 
 
 def passes(task: Task, model: Classifier, parts: tuple) -> Callable[[], None]:
-    """An epoch that opens no photo, crops none, and learns nothing."""
-    device, dtype = devices.pick_device(task.device), precision(task, model)
-    batch_size = task.batch_size or BATCH_SIZE
-    trained, judged = (batch_sizes(len(part.dataset), batch_size) for part in parts)
+    """An epoch with the batch sizes of ``parts`` that opens and crops no photo, nor learns."""
+    device, dtype = devices.pick_device(task.device), tasks.precision(task, model)
+    trained, judged = ([len(labels) for _, labels in part] for part in parts)
+    shape = (max(trained + judged), 3, task.image_size, task.image_size)
+    images = torch.rand(shape, device=device).to(memory_format=torch.channels_last)
+    labels = torch.zeros(len(images), dtype=torch.int64, device=device)
     model.to(device, memory_format=torch.channels_last)
-    images = torch.rand(batch_size, 3, task.image_size, task.image_size, device=device)
-    images = images.to(memory_format=torch.channels_last)
-    labels = torch.zeros(batch_size, dtype=torch.int64, device=device)
     devices.reuse_memory()  # the floor has all of our advantages
 
     def logits(count: int) -> Tensor:
@@ -176,9 +144,3 @@ def passes(task: Task, model: Classifier, parts: tuple) -> Callable[[], None]:
                 logits(size)
 
     return an_epoch
-
-
-def batch_sizes(images: int, batch_size: int) -> list[int]:
-    """Sizes of the batches of an epoch: ``[32, 32, 6]`` for 70 images."""
-    whole, rest = divmod(images, batch_size)
-    return [batch_size] * whole + [rest] * (rest > 0)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import copy
-import importlib.metadata
 import os
 import platform
-import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_lib import devices, models
+from course_lib import devices, models, training
 
 NAMES = {
     "a": "the article's loop",
-    "b": "fast.ai vision_learner",
+    "b": "fast.ai Learner",
     "c": "PyTorch Lightning",
     "d": "Hugging Face Trainer",
     "e": "course_lib",
@@ -51,11 +50,9 @@ class Task:
     workers: int = 0
     images: int = 0
 
-    def model(self, classes: int = 2) -> models.Classifier:
+    def model(self) -> models.Classifier:
         """Build the network, the same for every contender."""
-        return models.build_model(
-            self.backbone, classes, pretrained=self.pretrained, seed=self.seed
-        )
+        return models.build_model(self.backbone, pretrained=self.pretrained, seed=self.seed)
 
 
 @dataclass
@@ -63,7 +60,7 @@ class Outcome:
     """What one run took and reached.
 
     Seconds of an epoch include validation; accuracy is a fraction of the validation images, after
-    each epoch. ``images`` pass in one epoch, both parts together; memory is in bytes, at its peak.
+    each epoch. ``images`` pass in one epoch, both parts together; ``device_memory`` is in bytes.
     """
 
     setup_seconds: float = 0.0
@@ -72,14 +69,18 @@ class Outcome:
     images: int = 0
     batch_size: int = 0
     precision: str = "float32"
-    memory: int | None = None
-    device_memory: int | None = None
-    parts: dict[str, float] = field(default_factory=dict)
+    device_memory: int = 0
+    parts: dict[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
         """From the first photo opened to the last epoch done."""
         return self.setup_seconds + sum(self.epoch_seconds)
+
+    @property
+    def seconds_an_epoch(self) -> float:
+        """Median of the epochs of this run; where there are several, the first is a warm-up."""
+        return median(self.epoch_seconds[1:] or self.epoch_seconds)
 
     def seconds_to(self, accuracy: float) -> float | None:
         """Seconds, set-up included, until the validation accuracy first was at least this."""
@@ -89,11 +90,11 @@ class Outcome:
         return None
 
 
-class Stopwatch:
-    """Seconds since the last reading, all work on the device done."""
+class Clock:
+    """Seconds since it was last read, all work on the device done; written into an outcome."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device, self._last = device, time.perf_counter()
+    def __init__(self, device: torch.device, outcome: Outcome) -> None:
+        self.device, self.outcome, self._last = device, outcome, time.perf_counter()
 
     def read(self) -> float:
         if self.device.type == "cuda":
@@ -101,53 +102,48 @@ class Stopwatch:
         last, self._last = self._last, time.perf_counter()
         return self._last - last
 
+    def opened(self) -> None:
+        self.outcome.setup_seconds += self.read()
 
-def peak_memory() -> int | None:
-    """Largest memory this process ever held, in bytes; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    def lap(self, accuracy: float | None = None) -> None:
+        self.outcome.epoch_seconds.append(self.read())
+        self.outcome.accuracy += [] if accuracy is None else [accuracy]
 
 
 def precision(task: Task, model: nn.Module) -> torch.dtype:
     """Type in which the course multiplies the network's matrices in this task."""
-    backward = task.measure != "frozen"
-    return devices.pick_precision(
-        task.precision, devices.pick_device(task.device), model, backward=backward)
+    device, backward = devices.pick_device(task.device), task.measure != "frozen"
+    return devices.pick_precision(task.precision, device, model, backward=backward)
 
 
-def warm_up(model: nn.Module, task: Task, batch_size: int) -> str:
-    """Pass forward and backward on a copy, so that no contender pays for the first time.
+def begin(task: Task, batch_size: int) -> tuple[models.Classifier, Outcome, Clock]:
+    """Build the network, the same for every contender, and start the clock.
 
-    Returns the name of the precision.
+    A pass through a copy comes before, so that no contender pays for the first one.
     """
-    device, dtype = devices.pick_device(task.device), precision(task, model)
+    model, device = task.model(), devices.pick_device(task.device)
+    dtype = precision(task, model)
     trial = copy.deepcopy(model).to(device).train()
     images = torch.zeros(batch_size, 3, task.image_size, task.image_size, device=device)
     with devices.autocast(device, dtype):
-        logits = trial(images)
-    loss = F.cross_entropy(logits.float(), torch.zeros(batch_size, dtype=int, device=device))
-    if loss.requires_grad:
-        loss.backward()
-    del trial, images, logits, loss
+        logits = trial(images).float()
+    F.cross_entropy(logits, torch.zeros(batch_size, dtype=int, device=device)).backward()
+    del trial, images, logits
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    return str(dtype).removeprefix("torch.")
+    outcome = Outcome(batch_size=batch_size, precision=str(dtype).removeprefix("torch."))
+    training.seed_everything(task.seed)
+    return model, outcome, Clock(device, outcome)
 
 
 def hardware() -> str:
     """Processor, cores and threads, vector instructions, graphics card, and the versions."""
-    processor = platform.processor() or platform.machine()
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        processor = next(line.split(": ")[1] for line in lines if line.startswith("model name"))
+    name, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if cpuinfo.exists() and "model name" in (text := cpuinfo.read_text(encoding="utf-8")):
+        name = text.partition("model name")[2].partition(": ")[2].partition("\n")[0]
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     packages = ("torch", "torchvision", "timm", "numpy", "pillow")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
     vectors = torch.backends.cpu.get_cpu_capability()
-    python = platform.python_version()
-    return f"{processor}, {cores}, {vectors}, {card}; python {python}, {versions}"
+    return f"{name}, {cores}, {vectors}, {card}; python {platform.python_version()}, {versions}"

@@ -10,19 +10,11 @@ WRONG = {
     ],
     "zero_shot_answers": [
         ("def zero_shot_answers(logits, columns): return logits.argmax(1)", "among all classes"),
-        (
-            "def zero_shot_answers(logits, columns): return logits[:, columns]",
-            "one answer per photo",
-        ),
-        (
-            "def zero_shot_answers(logits, columns):\n"
-            "    return torch.tensor(columns)[logits[:, columns].argmax(1)]",
-            "numbers of ImageNet",
-        ),
-        (
-            "def zero_shot_answers(logits, columns):\n"
-            "    return logits[:, sorted(columns)].argmax(1)",
-            "the other way round",
-        ),
+        ("def zero_shot_answers(logits, columns): return logits[:, columns]",
+         "one answer per photo"),
+        ("def zero_shot_answers(logits, columns):\n"
+         "    return torch.tensor(columns)[logits[:, columns].argmax(1)]", "numbers of ImageNet"),
+        ("def zero_shot_answers(logits, columns):\n"
+         "    return logits[:, sorted(columns)].argmax(1)", "the other way round"),
     ],
-}
+}  # fmt: skip

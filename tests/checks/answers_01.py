@@ -11,6 +11,7 @@ WRONG = {
         (f"changed = {RIGHT | {'d': 'p(y | x)'}}", "(d) the set of possible answers"),
         (f"changed = {RIGHT | {'c': 'prevalence'}}", "'prevalence' is none of"),
         ("changed = ['P(X)']", "keep the dictionary"),
+        ("changed = dict(a=1, b=2, c=3, d=4)", "(a) 1 is none of"),
     ],
     "towards_night": [
         (FADE + "Image.blend(image, styles.restyle(image, 'sketch'), share)", "towards the sketch"),

@@ -13,14 +13,14 @@ WRONG = {
         (ONTO + "test - pool.mean(axis=0)", "every test image should move"),
     ],
     "informed_shift": [
+        (SHIFT.replace("-", "+") + f"share * {ANTS} + (1 - share) * {BEES}) - pool.mean(axis=0)",
+         "the wrong way round"),
         (SHIFT + "source.mean(axis=0)) + pool.mean(axis=0)", "plain mean shift"),
         (SHIFT + f"(1 - share) * {ANTS} + share * {BEES}) + pool.mean(axis=0)", "changed places"),
         (SHIFT + f"{ANTS} + {BEES}) / 2 + pool.mean(axis=0)", "plain mean shift"),
         (SHIFT + f"share * {ANTS}) + pool.mean(axis=0)", "apart here"),
-        (
-            "def informed_shift(source, y, pool, share):\n"
-            "    return source * np.where(y == 0, share, 1 - share)[:, None]",
-            "some examples move further",
-        ),
+        ("def informed_shift(source, y, pool, share):\n"
+         "    return source * np.where(y == 0, share, 1 - share)[:, None]",
+         "some examples move further"),
     ],
-}
+}  # fmt: skip

@@ -10,6 +10,7 @@ WRONG = {
         (CUT + "layers[len(layers) - depth:], layers[:len(layers) - depth]", "come first"),
         (CUT + "layers[:len(layers) - depth - 1], layers[len(layers) - depth:]", "a layer is lost"),
         (CUT + "layers[:1], layers[1:]", "4 layers train"),
+        (CUT + "[0, 1, 2], [3, 4]", "two lists of layers: those"),
         (CUT + "layers[len(layers) - depth:]", "expected two lists"),
     ],
     "clipped": [
@@ -19,11 +20,8 @@ WRONG = {
         (CLIP + "gradient / gradient.abs().sum() * limit", "not the sum"),
         (CLIP + "gradient * limit", "comes back as it was"),
         (CLIP + "gradient.norm().clamp(max=limit)", "expected a gradient: 3 numbers"),
-        (
-            "def clipped(gradient, limit):\n"
-            "    if gradient.norm() < limit and gradient.norm() > 0: return gradient\n"
-            "    return gradient * (limit / gradient.norm())",
-            "becomes nan",
-        ),
+        ("def clipped(gradient, limit):\n"
+         "    if gradient.norm() < limit and gradient.norm() > 0: return gradient\n"
+         "    return gradient * (limit / gradient.norm())", "becomes nan"),
     ],
-}
+}  # fmt: skip

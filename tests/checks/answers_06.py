@@ -13,16 +13,13 @@ WRONG = {
         (STRUCK + "1 - (1 - rate) ** (k * k)", "should be 0.75"),
     ],
     "revised": [
+        (REVISED + "2 * [law._replace(guard=guard) for guard in guards]", "8 laws for 4 guards"),
         (REVISED + "law._replace(guard='not patched')", "a law for every guard"),
         (REVISED + "list(guards)", "these are words"),
         (REVISED + "[law._replace(relation=guard) for guard in guards]", "change the guard only"),
-        (
-            REVISED + "[law._replace(guard=g) for g in guards if not g.startswith('not')]",
-            "negated words are missing",
-        ),
-        (
-            REVISED + "[law._replace(guard=g) for g in guards if g != law.guard]",
-            "'laptop' is missing",
-        ),
+        (REVISED + "[law._replace(guard=g) for g in guards if not g.startswith('not')]",
+         "negated words are missing"),
+        (REVISED + "[law._replace(guard=g) for g in guards if g != law.guard]",
+         "'laptop' is missing"),
     ],
-}
+}  # fmt: skip

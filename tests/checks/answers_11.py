@@ -1,18 +1,6 @@
 """Plausible wrong answers to the exercises of lesson 11, and what is said about them."""
 
-RIGHT = {
-    "A": "optimiser of another network",
-    "B": "rate a hundred times too high",
-    "C": "scheduler stepped every batch",
-    "D": "labels out of step with photos",
-    "E": "pixels not scaled to 0…1",
-    "F": "eval() forgotten",
-    "G": "validation photos in training",
-    "H": "ImageNet's head kept",
-    "I": "body left in training mode",
-    "J": "softmax before the loss",
-    "K": "channels in the order BGR",
-}
+from course_lib.checks.lesson_11 import FAULTS as RIGHT
 
 
 def but(**other: str) -> str:
@@ -41,46 +29,32 @@ WRONG = {
         (but(K=RIGHT["I"]), "look at K in Figure 13"),
         (but(K="blue"), "K: 'blue' is not in the list"),
         ("diagnosis = {'A': 'eval() forgotten'}", "keep the dictionary"),
-        (
-            f"diagnosis = dict.fromkeys('ABCDEFGHIJK', ...) | {{'G': {RIGHT['G']!r}}}",
-            "only 1 of 11 so far, and every one of them fits. Still waiting: A, B, C, D,",
-        ),
+        (f"diagnosis = dict.fromkeys('ABCDEFGHIJK', ...) | {{'G': {RIGHT['G']!r}}}",
+         "only 1 of 11 so far, and every one of them fits. Still waiting: A, B, C, D,"),
     ],
     "starts_afresh": [
-        (
-            AFRESH + "once = [w.grad for w in network.parameters()]" + TWICE + "return " + SAME,
-            "a tensor with itself",
-        ),
+        (AFRESH + "once = [w.grad for w in network.parameters()]" + TWICE + "return " + SAME,
+         "a tensor with itself"),
         (AFRESH + KEPT + TWICE + "return not " + SAME, "the wrong way round"),
-        (
-            AFRESH + "once = network[-1].weight.grad.clone()" + TWICE
-            + "return torch.allclose(once, network[-1].weight.grad)",
-            "forgets the first layer",
-        ),
-        (
-            AFRESH + "once = network[0].weight.grad.clone()" + TWICE
-            + "return torch.allclose(once, network[0].weight.grad)",
-            "forgets the head",
-        ),
-        (
-            AFRESH + "return not any(w.grad.any() for w in network.parameters())",
-            "it fails a healthy program:",
-        ),
-        (
-            AFRESH + "once = [w.grad for w in network.parameters()]" + TWICE
-            + "return all(a is not w.grad for a, w in zip(once, network.parameters()))",
-            "`set_to_none=False`",
-        ),
+        (AFRESH + "once = network[-1].weight.grad.clone()" + TWICE
+         + "return torch.allclose(once, network[-1].weight.grad)", "forgets the first layer"),
+        (AFRESH + "once = network[0].weight.grad.clone()" + TWICE
+         + "return torch.allclose(once, network[0].weight.grad)", "forgets the head"),
+        (AFRESH + "return not any(w.grad.any() for w in network.parameters())",
+         "it fails a healthy program:"),
+        (AFRESH + "once = [w.grad for w in network.parameters()]" + TWICE
+         + "return all(a is not w.grad for a, w in zip(once, network.parameters()))",
+         "`set_to_none=False`"),
+        (AFRESH + "trained = [w for w in network.parameters() if w.requires_grad]\n"
+         "    once = [w.grad.clone() for w in trained]" + TWICE
+         + "return len(once) > 2 and all(map(torch.equal, once, (w.grad for w in trained)))",
+         "layer is frozen"),
         (AFRESH + KEPT + TWICE + "return " + SAME, "stops with AttributeError"),
-        (
-            "def starts_afresh(backward, network):\n"
-            "    fresh = all(w.grad is None for w in network.parameters())\n"
-            "    backward(network)\n"
-            "    once = [w.grad.clone() for w in network.parameters() if w.requires_grad]\n"
-            "    backward(network)\n"
-            "    twice = [w.grad for w in network.parameters() if w.requires_grad]\n"
-            "    return fresh and all(map(torch.allclose, once, twice))",
-            "trained before",
-        ),
+        ("def starts_afresh(backward, network):\n"
+         "    fresh = all(w.grad is None for w in network.parameters())\n" "    backward(network)\n"
+         "    once = [w.grad.clone() for w in network.parameters() if w.requires_grad]\n"
+         "    backward(network)\n"
+         "    twice = [w.grad for w in network.parameters() if w.requires_grad]\n"
+         "    return fresh and all(map(torch.allclose, once, twice))", "trained before"),
     ],
 }  # fmt: skip

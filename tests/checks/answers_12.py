@@ -7,64 +7,33 @@ DRAW = "    rng = np.random.default_rng(seed)\n    names = np.unique(groups)\n"
 WRONG = {
     "balanced_accuracy": [
         (BALANCED + "np.mean(labels == predicted)", "plain accuracy"),
-        (
-            BALANCED + "np.mean([np.mean(predicted[labels == k] == k) if (labels == k).any() else 0"
-            " for k in range(4)])",
-            "counted as missed",
-        ),
-        (
-            BALANCED + "np.mean([np.mean(predicted[labels == k] == k) if (labels == k).any()"
-            " else np.nan for k in range(4)])",
-            "Leave it out",
-        ),
-        (
-            BALANCED
-            + "np.mean([np.mean(predicted[labels == k] == k) for k in np.unique(predicted)])",
-            "which share was found",
-        ),
-        (
-            BALANCED + "[np.mean(predicted[labels == k] == k) for k in np.unique(labels)]",
-            "one number",
-        ),
-        (
-            BALANCED + "np.sum([np.mean(predicted[labels == k] == k) for k in np.unique(labels)])",
-            "not 1.250",
-        ),
+        (BALANCED + "np.mean([np.mean(predicted[labels == k] == k) if (labels == k).any() else 0"
+         " for k in range(4)])", "counted as missed"),
+        (BALANCED + "np.mean([np.mean(predicted[labels == k] == k) if (labels == k).any()"
+         " else np.nan for k in range(4)])", "Leave it out"),
+        (BALANCED + "np.mean([np.mean(predicted[labels == k] == k) for k in np.unique(predicted)])",
+         "which share was found"),
+        (BALANCED + "[np.mean(predicted[labels == k] == k) for k in np.unique(labels)]",
+         "one number"),
+        (BALANCED + "np.sum([np.mean(predicted[labels == k] == k) for k in np.unique(labels)])",
+         "not 1.250"),
     ],
     "split_by_group": [
-        (
-            SPLIT + "    rng = np.random.default_rng(seed)\n"
-            "    return rng.permutation(len(groups))[: round(share * len(groups))]",
-            "on both sides",
-        ),
-        (
-            SPLIT + DRAW + "    return rng.permutation(names)[: round(share * len(names))]",
-            "names of groups",
-        ),
-        (
-            SPLIT
-            + DRAW
-            + "    return np.isin(groups, rng.permutation(names)[: round(share * 20)])",
-            "yes and no",
-        ),
-        (
-            SPLIT + "    names = np.unique(groups)[: round(share * len(np.unique(groups)))]\n"
-            "    return np.flatnonzero(np.isin(groups, names))",
-            "use the seed",
-        ),
-        (
-            SPLIT + "    names = np.random.permutation(np.unique(groups))[: round(share * 20)]\n"
-            "    return np.flatnonzero(np.isin(groups, names))",
-            "the same seed gives another split",
-        ),
-        (
-            SPLIT + DRAW + "    return np.flatnonzero(np.isin(groups, rng.choice(names, 5)))",
-            "would be 5",
-        ),
-        (
-            SPLIT + DRAW + "    chosen = rng.permutation(names)[round(share * len(names)) :]\n"
-            "    return np.flatnonzero(np.isin(groups, chosen))",
-            "would be 5",
-        ),
+        (SPLIT + DRAW + "    chosen = rng.permutation(names)[:5]\n"
+         "    return np.flatnonzero(np.isin(groups, chosen))", "40% would be 4"),
+        (SPLIT + "    rng = np.random.default_rng(seed)\n"
+         "    return rng.permutation(len(groups))[: round(share * len(groups))]", "on both sides"),
+        (SPLIT + DRAW + "    return rng.permutation(names)[: round(share * len(names))]",
+         "names of groups"),
+        (SPLIT + DRAW + "    return np.isin(groups, rng.permutation(names)[: round(share * 20)])",
+         "yes and no"),
+        (SPLIT + "    names = np.unique(groups)[: round(share * len(np.unique(groups)))]\n"
+         "    return np.flatnonzero(np.isin(groups, names))", "use the seed"),
+        (SPLIT + "    names = np.random.permutation(np.unique(groups))[: round(share * 20)]\n"
+         "    return np.flatnonzero(np.isin(groups, names))", "the same seed gives another split"),
+        (SPLIT + DRAW + "    return np.flatnonzero(np.isin(groups, rng.choice(names, 5)))",
+         "would be 5"),
+        (SPLIT + DRAW + "    chosen = rng.permutation(names)[round(share * len(names)) :]\n"
+         "    return np.flatnonzero(np.isin(groups, chosen))", "would be 5"),
     ],
-}
+}  # fmt: skip

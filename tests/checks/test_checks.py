@@ -11,6 +11,7 @@ from notebook_code import wrong_answers
 
 from course_lib import checks
 
+Capsys = pytest.CaptureFixture[str]
 exercises, imports = cache(notebook_code.exercises), cache(notebook_code.imports)
 HERE = Path(__file__).parent
 NUMBERS = sorted(path.stem[-2:] for path in HERE.glob("answers_[0-9][0-9].py"))
@@ -24,7 +25,7 @@ MISTAKES = [
 ]
 
 
-def said(number: str, code: str, capsys: pytest.CaptureFixture[str]) -> str:
+def said(number: str, code: str, capsys: Capsys) -> str:
     """Run an exercise cell after the lesson's imports; what the check says."""
     exec(code, dict(imports(number)))
     return capsys.readouterr().out
@@ -39,24 +40,20 @@ def test_every_check_of_a_lesson_is_asked_and_tested(number: str) -> None:
 
 
 @pytest.mark.parametrize(("number", "name"), CASES)
-def test_the_untouched_stub_is_not_attempted(
-    number: str, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_untouched_stub_is_not_attempted(number: str, name: str, capsys: Capsys) -> None:
     out = said(number, exercises(number)[name].stub, capsys)
     assert out == f"not attempted: {checks.ELLIPSIS}. Stuck? {name}.hint()\n"
 
 
 @pytest.mark.parametrize(("number", "name"), CASES)
-def test_the_solution_shown_is_right(
-    number: str, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_solution_shown_is_right(number: str, name: str, capsys: Capsys) -> None:
     exercise = exercises(number)[name]
     assert said(number, f"{exercise.solution}\n{exercise.call}", capsys).startswith("right: ")
 
 
 @pytest.mark.parametrize(("number", "name", "code", "hint"), MISTAKES)
 def test_a_mistake_is_met_with_a_hint(
-    number: str, name: str, code: str, hint: str, capsys: pytest.CaptureFixture[str]
+    number: str, name: str, code: str, hint: str, capsys: Capsys
 ) -> None:
     out = said(number, f"{code}\n{exercises(number)[name].call}", capsys)
     assert out.startswith("wrong: ")
@@ -65,9 +62,7 @@ def test_a_mistake_is_met_with_a_hint(
 
 
 @pytest.mark.parametrize(("number", "name"), CASES)
-def test_there_are_mistakes_and_hints_enough(
-    number: str, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_there_are_mistakes_and_hints_enough(number: str, name: str, capsys: Capsys) -> None:
     assert len({hint for _, hint in wrong_answers(number)[name]}) >= 2
     exercise = getattr(getattr(checks, f"lesson_{number}"), name)
     assert len(exercise.hints) >= 2

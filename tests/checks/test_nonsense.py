@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -22,24 +25,11 @@ FUNCTIONS = [case for case in CASES if case[1] not in ("what_changed", "diagnosi
 class Hostile:
     """Whatever is asked of it, it raises."""
 
-    def __getattr__(self, name: str) -> object:
-        raise SystemExit(name)
-
-    def __eq__(self, other: object = None) -> bool:
+    def __eq__(self, *arguments: object) -> bool:
         raise RuntimeError("\ud800")
 
     __hash__ = None
-    __repr__ = __str__ = __iter__ = __len__ = __bool__ = __array__ = __float__ = __eq__
-
-
-class Silent(Exception):
-    def __str__(self) -> str:
-        raise self
-
-
-def endless() -> Iterator[int]:
-    while True:
-        yield 0
+    __getattr__ = __repr__ = __str__ = __iter__ = __len__ = __bool__ = __array__ = __eq__
 
 
 def raising(error: BaseException) -> Callable[..., object]:
@@ -49,6 +39,7 @@ def raising(error: BaseException) -> Callable[..., object]:
     return function
 
 
+Silent = type("Silent", (Exception,), {"__str__": None})
 LOOP: list[object] = [0.5]
 LOOP.append(LOOP)
 NONSENSE = [
@@ -56,7 +47,7 @@ NONSENSE = [
     b"0.6", [], [[]], {}, set(), (), [1], [1, [2, 3]], [None], ["1", "2"], [0.6, ...], [np.nan] * 3,
     {"a": 1}, {"source": 1, "zero": "text", "half": None, "minus": [[]]}, dict.fromkeys("abcd", 0),
     dict.fromkeys("ABCDEFGHIJK", Hostile()), {"text", 1}, range(10**5), list(range(10**5)), LOOP,
-    object(), Hostile(), [Hostile()], Silent(), int, Hostile, len, Image, slice(3), endless(),
+    object(), slice(3), Hostile(), Silent(), int, Hostile, len, Image, itertools.count(),
     np.zeros((0, 3)), np.zeros((2, 3)), np.full(3, np.nan), np.array(["a", "b"]), np.array(0.6),
     np.array([None, "1"], dtype=object), np.array([1j, 2]), np.array("2020-01-01", dtype="M8"),
     np.zeros(3, dtype=[("x", int)]), np.zeros(10, dtype=bool), np.float64("nan"), np.array(5),
@@ -88,110 +79,106 @@ BODIES = [
 ]
 
 
-def said(number: str, name: str, answer: object, capsys: pytest.CaptureFixture[str]) -> str:
-    """What a check says, where warnings are no errors, as in a notebook."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        getattr(getattr(checks, f"lesson_{number}"), name)(answer)
-    return capsys.readouterr().out
+@dataclass
+class Task:
+    """An exercise, what it says, and the function that solves it."""
+
+    number: str
+    name: str
+    capsys: pytest.CaptureFixture[str]
+
+    def says(self, answer: object) -> str:
+        """Warnings are no errors here, as in a notebook."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            getattr(getattr(checks, f"lesson_{self.number}"), self.name)(answer)
+        return self.capsys.readouterr().out
+
+    def solution(self, old: str = "", new: str = "") -> Callable[..., object]:
+        namespace = dict(imports(self.number))
+        exec(exercises(self.number)[self.name].solution.replace(old, new), namespace)
+        return namespace[self.name]
 
 
-def solution(number: str, name: str) -> Callable[..., object]:
-    namespace = dict(imports(number))
-    exec(exercises(number)[name].solution, namespace)
-    return namespace[name]
+@pytest.fixture(params=FUNCTIONS, ids=" ".join)
+def task(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Task:
+    return Task(*request.param, capsys)
 
 
-def spoil(argument: object) -> None:
-    if isinstance(argument, (np.ndarray, torch.Tensor)):
-        argument[...] = 0
-    elif isinstance(argument, (list, dict)):
-        argument.clear()
-    elif isinstance(argument, Image.Image):
-        argument.paste(0, (0, 0, *argument.size))
-
-
-def as_type(convert: Callable[[np.ndarray], object], found: object) -> object:
-    """The same answer in another type, if it consists of numbers."""
-    if isinstance(found, dict):
-        return {name: as_type(convert, value) for name, value in found.items()}
-    if isinstance(found, (bool, int, float, np.ndarray, np.generic, torch.Tensor)):
-        return convert(np.asarray(found))
-    return found
-
-
-@pytest.mark.parametrize(("number", "name"), CASES)
-def test_nonsense_is_wrong_and_no_error(
-    number: str, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("task", CASES, indirect=True, ids=" ".join)
+def test_nonsense_is_wrong_and_no_error(task: Task) -> None:
     for answer in NONSENSE + STRANGE:
-        out = said(number, name, answer, capsys)
+        out = task.says(answer)
         assert re.fullmatch(r"wrong: .{5,400}\n", out), out
 
 
-@pytest.mark.parametrize(("number", "name"), FUNCTIONS)
-def test_an_answer_that_fits_one_input_only_is_wrong(
-    number: str, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    solve, first = solution(number, name), []
+def test_an_answer_that_fits_one_input_only_is_wrong(task: Task) -> None:
+    first = cache(lambda: task.solution()(*given))
+    given, drawn = [], []
 
     def constant(*arguments: object) -> object:
-        first.append(solve(*arguments))
-        return (lambda picture: cached(first[0], picture)) if callable(first[0]) else first[0]
+        given[:] = given or arguments
+        return transform if callable(first()) else first()
 
-    def cached(transform: Callable[[object], object], picture: object) -> object:
-        first.append(transform(picture))
-        return first[1]
+    def transform(picture: object) -> object:
+        drawn[:] = drawn or [first()(picture)]
+        return drawn[0]
 
-    assert said(number, name, constant, capsys).startswith("wrong: ")
+    assert task.says(constant).startswith("wrong: ")
 
 
-@pytest.mark.parametrize(("number", "name"), FUNCTIONS)
-def test_spoilt_arguments_do_not_spoil_the_judging(
-    number: str, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    solve = solution(number, name)
-
+def test_spoilt_arguments_do_not_spoil_the_judging(task: Task) -> None:
     def spoiling(*arguments: object) -> object:
-        found = solve(*arguments)
-        found = found if name == "only_the_head" else copy.deepcopy(found)
+        found = task.solution()(*arguments)
+        found = found if task.name == "only_the_head" else copy.deepcopy(found)
         for argument in arguments:
-            spoil(argument)
+            if isinstance(argument, (np.ndarray, torch.Tensor)):
+                argument[...] = 0
+            elif isinstance(argument, (list, dict)):
+                argument.clear()
+            elif isinstance(argument, Image.Image):
+                argument.paste(0, (0, 0, *argument.size))
         return found
 
-    assert said(number, name, spoiling, capsys).startswith("right: ")
+    assert task.says(spoiling).startswith("right: ")
 
 
-@pytest.mark.parametrize(("number", "name"), FUNCTIONS)
-def test_an_answer_may_be_of_any_type(
-    number: str, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    solve = solution(number, name)
-    for convert in TYPES:
-
-        def converted(*arguments: object, convert: Callable = convert) -> object:
-            return as_type(convert, solve(*arguments))
-
-        assert said(number, name, converted, capsys).startswith("right: ")
+def as_type(found: object, convert: Callable) -> object:
+    """An answer in another type, if it consists of numbers."""
+    if isinstance(found, dict):
+        return {name: as_type(value, convert) for name, value in found.items()}
+    is_number = isinstance(found, (bool, int, float, np.ndarray, np.generic, torch.Tensor))
+    return convert(np.asarray(found)) if is_number else found
 
 
-@pytest.mark.parametrize(("number", "name"), FUNCTIONS)
-def test_a_forgotten_return_is_recognised(
-    number: str, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    namespace = dict(imports(number))
-    exec(exercises(number)[name].solution.replace("return ", "answer = "), namespace)
-    out = said(number, name, namespace[name], capsys)
-    expected = "right: " if name == "only_the_head" else "wrong: your function returns nothing"
-    assert out.startswith(expected)
+def test_nan_and_infinity_are_named(task: Task) -> None:
+    for odd in (np.float64("nan"), np.float64("inf")):
+        out = task.says(lambda *given, odd=odd: as_type(task.solution()(*given), odd.__add__))
+        assert ("nan" in out or "inf is not a number" in out) != out.startswith("right: ")
 
 
-@pytest.mark.parametrize(("number", "name"), FUNCTIONS)
-def test_dots_are_no_attempt(number: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_may_be_of_any_type(task: Task) -> None:
+    for each in TYPES:
+        out = task.says(lambda *given, each=each: as_type(task.solution()(*given), each))
+        assert out.startswith("right: ")
+
+
+def test_a_forgotten_return_is_recognised(task: Task) -> None:
+    in_place = task.name == "only_the_head"
+    expected = "right: " if in_place else "wrong: your function returns nothing"
+    assert task.says(task.solution("return ", "answer = ")).startswith(expected)
+
+
+def test_dots_are_no_attempt(task: Task) -> None:
     for body in BODIES:
-        code = exercises(number)[name].stub.replace("    ...\n", f"    {body}\n")
-        exec(code, dict(imports(number)))
-        assert capsys.readouterr().out.startswith("not attempted: ")
+        code = exercises(task.number)[task.name].stub.replace("    ...\n", f"    {body}\n")
+        exec(code, dict(imports(task.number)))
+        assert task.capsys.readouterr().out.startswith("not attempted: ")
+
+
+def test_a_dictionary_filled_in_part_is_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    checks.lesson_01.what_changed({"a": "P(X)", "b": "nonsense", "c": ..., "d": ...})
+    assert capsys.readouterr().out.startswith("not attempted: ")
 
 
 def test_two_answers_are_not_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,7 +194,7 @@ def test_an_endless_answer_can_be_interrupted(place: str) -> None:
         (judge or checks.lesson_00.majority_share)(interrupted)
 
 
-def test_a_check_leaves_the_random_numbers_of_the_lesson_alone() -> None:
+def test_a_check_leaves_the_random_numbers_of_the_lesson_alone(task: Task) -> None:
     state = torch.random.get_rng_state()
-    checks.lesson_09.only_the_head(solution("09", "only_the_head"))
+    task.says(task.solution())
     assert torch.equal(state, torch.random.get_rng_state())

@@ -131,7 +131,7 @@ def main(folder: Path) -> None:
     file = folder / "two.ckpt"
     found["two"], kept = together(2, few), replace(few, checkpoint=file)
     found["died"] = together(2, kept, step=12)  # in the third of four epochs
-    found["half"] = len(finetune.load(file)["history"]["seconds"])
+    found["half"] = len(torch.load(file)["history"]["seconds"])
     found["went on"] = together(2, kept)
     print(json.dumps(found))
 
