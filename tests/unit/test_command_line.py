@@ -84,8 +84,8 @@ print({"torch", "papermill", "nbconvert", "matplotlib", "pandas"} & set(sys.modu
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.endswith("set()\n"), done.stderr
-    for word in (*"run save check book download train audit predict bench info".split(),
-                 *"--preset --cell-timeout --only --jobs --resume --from-scratch".split()):  # fmt: skip
+    words = "run save check book download train audit predict bench info --preset --cell-timeout "
+    for word in f"{words} --only --jobs --resume --from-scratch --lessons".split():
         assert f" {word} " in done.stdout or f"[{word} " in done.stdout, word
 
 

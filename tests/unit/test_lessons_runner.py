@@ -28,22 +28,12 @@ from course_lib.tools import cli, lessons
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300  # seconds for another process to end on a busy computer; less than they sleep
 PRESETS = """
-[default]
-[smoke]
-cell_timeout = 500
-[smoke.all]
-epochs = 1
-rate = 1
-[smoke."05"]
-epochs = 2
-[wrong."02"]
-width = 3
-[mistyped.all]
-epochs = 1.5
-[flat]
-epochs = 1
-[never]
-cell_timeout = 0
+default = {}
+smoke = {cell_timeout = 500, all = {epochs = 1, rate = 1}, 05 = {epochs = 2}}
+wrong = {02 = {width = 3}}
+mistyped = {all = {epochs = 1.5}}
+flat = {epochs = 1}
+never = {cell_timeout = 0}
 """
 RESULT = (
     "from IPython.display import display\n"
@@ -110,13 +100,10 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return noted
 
 
-# ------------------------------------------------------------------------------- the door
-
-
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (["-p", "epoch", "3"], ["'epoch'", "Did you mean 'epochs'", "epochs (int)", "rate (float)"]),
+        (["-p", "epoch", "3"], ["'epoch'", "Did you mean 'epochs'", "epochs (int), model"]),
         (["-p", "epochs", "many"], ["'epochs'", "a whole number", "'many'"]),
         (["-p", "epochs", "2.5"], ["'epochs'", "a whole number", "'2.5'"]),
         (["-p", "epochs", "true"], ["'epochs'", "a whole number"]),
@@ -150,9 +137,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         (["--output", "a_file"], ["a_file cannot be written: Not a directory. Name another"]),
     ],
 )  # fmt: skip
-def test_a_wrong_request_is_one_line_and_writes_nothing(
-    course: Path, capsys: pytest.CaptureFixture[str], given: list[str], expected: list[str]
-) -> None:
+def test_a_wrong_request_is_one_line_and_writes_nothing(course, capsys, given, expected) -> None:
     Path("a_file").touch()
     before = sorted(Path.cwd().rglob("*"))
     try:
@@ -175,9 +160,7 @@ def test_a_damaged_summary_is_named(course: Path, capsys, text: str) -> None:
     assert [path.name for path in folder.iterdir()] == ["summary.json"]
 
 
-def test_what_is_typed_is_stronger_than_presets_and_takes_the_type_of_the_default(
-    course: Path,
-) -> None:
+def test_what_is_typed_is_stronger_than_presets_and_takes_the_default_s_type(course) -> None:
     found = lessons.find_lessons(course / "notebooks")
     tables, seconds = lessons.read_preset(course / "notebooks", "smoke")
     assert seconds == 500 and lessons.read_preset(course / "notebooks", "default") == ({}, 1800)
@@ -191,9 +174,7 @@ def test_what_is_typed_is_stronger_than_presets_and_takes_the_type_of_the_defaul
     }
 
 
-def test_paths_start_where_the_person_stands(
-    course: Path, stand_in: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_paths_start_where_the_person_stands(course, stand_in, monkeypatch) -> None:
     here = Path.cwd()
     for split in ("mine/train", "mine/val", "home/yours/train", "home/yours/val"):
         Path(split).mkdir(parents=True)
@@ -260,9 +241,6 @@ def test_only(course: Path, stand_in: SimpleNamespace, wanted: list[str]) -> Non
     assert stand_in.ran == ["02", "01", "02"]
 
 
-# ------------------------------------------------------------------------------- with kernels
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A run of five lessons, of which one raises and one ends its kernel; all that came of it."""
@@ -290,8 +268,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     about = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     results = {lesson["lesson"]: lesson for lesson in about["lessons"]}
     index = BeautifulSoup((folder / "index.html").read_text("utf-8"), "html.parser")
-    return SimpleNamespace(code=code, index=index, out=out.getvalue(), err=err.getvalue(), folder=folder,
-                           results=results, about=about)  # fmt: skip
+    run = SimpleNamespace(code=code, folder=folder, index=index, results=results, about=about)
+    run.out, run.err = out.getvalue(), err.getvalue()
+    return run
 
 
 def test_a_run_keeps_everything(finished: SimpleNamespace) -> None:
@@ -329,7 +308,7 @@ def test_a_lesson_runs_in_its_folder_with_this_course_and_this_python(finished) 
     ],
 )
 def test_a_failing_lesson_does_not_stop_the_others_and_shows_how_far_it_came(
-    finished: SimpleNamespace, name: str, cell: int, line: str, error: str, message: str
+    finished, name, cell, line, error, message
 ) -> None:
     assert finished.results["05_last"]["status"] == "ok"
     result = finished.results[name]
@@ -383,9 +362,6 @@ def test_save_keeps_fresh_outputs_and_nothing_else(course: Path, capsys) -> None
     assert {path.suffix for path in path.parent.iterdir()} == {".ipynb", ".toml"}
 
 
-# ------------------------------------------------------------------------------- many lessons
-
-
 @pytest.fixture
 def six(course: Path) -> Path:
     """Six lessons."""
@@ -402,9 +378,7 @@ def states(course: Path) -> str:
     return " ".join("-" * (r["status"] != "ok") + r["lesson"][:2] for r in about["lessons"])
 
 
-def test_resume_runs_what_failed_is_missing_or_has_changed(
-    six: Path, stand_in: SimpleNamespace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_resume_runs_what_failed_is_missing_or_has_changed(six, stand_in, capsys) -> None:
     stand_in.broken.add("02")
     assert cli.main(["run", "-p", "epochs", "7", "--cell-timeout", "9"]) == 1
     assert states(six) == "01 -02 03 04 05 06"
@@ -414,7 +388,7 @@ def test_resume_runs_what_failed_is_missing_or_has_changed(
     (folder / "04_more.html").unlink()
     (folder / "05_more.ipynb").unlink()
     presets = six / "notebooks" / "presets.toml"
-    presets.write_text(PRESETS.replace("[default]", "[default.'01']\nrate = 4"), "utf-8")
+    presets.write_text(PRESETS.replace("default = {}", "default = {01 = {rate = 4}}"), "utf-8")
     stand_in.ran.clear()
     capsys.readouterr()
     assert cli.main(["run", "--jobs", "1", "--resume"]) == 0
@@ -443,9 +417,7 @@ def test_only_one_process_is_in_a_run(course: Path, stand_in: SimpleNamespace, c
     assert (folder / ".lock").exists()
 
 
-def test_lessons_run_two_at_a_time(
-    course: Path, stand_in: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lessons_run_two_at_a_time(course, stand_in, monkeypatch) -> None:
     monkeypatch.setattr(lessons.joblib, "cpu_count", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     both, threads = threading.Barrier(2, timeout=PATIENCE), []
@@ -470,7 +442,7 @@ def test_a_person_sees_a_bar(course: Path, stand_in, monkeypatch, capsys) -> Non
 
 
 def test_a_full_disk_ends_the_run_and_keeps_what_has_been_run(
-    six: Path, stand_in: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys
+    six, stand_in, monkeypatch, capsys
 ) -> None:
     write_text = Path.write_text
 
@@ -491,9 +463,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_has_been_run(
     assert stand_in.ran == ["04", "05", "06"]
 
 
-def test_a_disk_that_fills_up_inside_a_lesson_ends_the_run(
-    course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_disk_that_fills_up_inside_a_lesson_ends_the_run(course, monkeypatch, capsys) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -529,7 +499,7 @@ def command_line(course: Path, *given: str) -> list[str]:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL], ids=lambda kind: kind.name)
 def test_an_interrupted_run_keeps_what_it_has_and_goes_on(
-    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: signal.Signals
+    course, tmp_path, monkeypatch, kind
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebooks = course / "notebooks"
