@@ -26,7 +26,7 @@ REMOTE = re.compile(r"^(https?:)?//")
 PROSE = """# 01 · Count the ants
 
 You need lessons 01, and 02, the [data card](../data/README.md) and the [front page](../README.md).
-In `lesson 02` nothing is a link; lesson 99 does not exist, nor lesson 2, lesson 020 or 02 of them.
+In `lesson 02` nothing is a link; lesson 99 does not exist, nor lesson 2, lesson 020 or **02** ants.
 
 With $\\mathcal D = \\{x\\}$ we have
 

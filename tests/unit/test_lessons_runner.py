@@ -50,7 +50,7 @@ SEEN = RESULT % (
 
 def write_lesson(folder: Path, name: str, *sources: str, parameters: str = "epochs = 3") -> Path:
     """Write a lesson with a title, a parameters cell and some more cells."""
-    cells = [new_markdown_cell(f"# Learn <{name}>\n\nText.")]
+    cells = [new_markdown_cell(f"# Learn <i>{name}</i>\n\nText.")]
     if parameters:
         cells += [new_code_cell(parameters, metadata={"tags": ["parameters"]})]
     notebook = new_notebook(cells=cells + [new_code_cell(source) for source in sources])
@@ -280,7 +280,7 @@ def test_a_run_keeps_everything(finished: SimpleNamespace) -> None:
     assert finished.results["01_first"]["numbers"] == numbers
     index = finished.index
     links = {link["href"]: link.text for link in index.select("th a")}
-    assert links == {f"{name}.html": f"Learn <{name}>" for name in finished.results}
+    assert links == {f"{name}.html": f"Learn <i>{name}</i>" for name in finished.results}
     shown = 'epochs = 1, name = a "b" \\ 蚂蚁, rate = 1, shuffle = False'
     assert shown in index.text and shown in finished.out
     assert f"pages: {finished.folder / 'index.html'}\n" in finished.out
@@ -332,7 +332,7 @@ def test_pages_describe_their_figures(finished: SimpleNamespace) -> None:
     page = BeautifulSoup(text, "html.parser")
     found = {image["src"]: image["alt"] for image in page.select("img")}
     assert found == {f"data:{mime};base64,AAAA": alt for mime, alt in ALTS.items()}
-    assert page.title.string == "Learn <01_first>"
+    assert page.title.string == "Learn <i>01_first</i>"
 
 
 def test_a_cell_that_takes_too_long_fails(course: Path, capsys) -> None:
@@ -416,7 +416,7 @@ def test_only_one_process_is_in_a_run(course: Path, stand_in: SimpleNamespace, c
 def test_lessons_run_two_at_a_time(course, stand_in, monkeypatch) -> None:
     monkeypatch.setattr(lessons.joblib, "cpu_count", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    both, threads = threading.Barrier(2, timeout=PATIENCE), []
+    both, threads = threading.Barrier(2, timeout=60), []
 
     def meet(lesson: str) -> None:
         both.wait()
