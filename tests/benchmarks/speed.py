@@ -72,12 +72,12 @@ def plan(options: argparse.Namespace, done: list[Run], here: Sequence[str]) -> I
     bfloat16, it and the floor run in float32 as well.
     """
     settings = (options.dataset, options.backbone, False, options.image_size, options.epochs)
-    ours = Task("speed", "e", *settings, options.device)
-    both = tasks.precision(ours, ours.model()) != torch.float32
+    own = Task("speed", "e", *settings, options.device)
+    both = tasks.precision(own, own.model()) != torch.float32
     for seed in range(options.repeats if "speed" in options.measure else 0):
         turn = seed % max(1, len(here))
         for contender in (*here[turn:], *here[:turn]):
-            task = replace(ours, contender=contender, seed=seed)
+            task = replace(own, contender=contender, seed=seed)
             if contender == "a":
                 yield replace(task, precision="float32", workers=article.WORKERS)
             elif contender in peers.NEEDS:
@@ -89,7 +89,7 @@ def plan(options: argparse.Namespace, done: list[Run], here: Sequence[str]) -> I
                 if both:
                     yield replace(task, precision="float32")
     for images in options.sizes if "growth" in options.measure else ():
-        yield replace(ours, measure="growth", images=images, **GROWN)
+        yield replace(own, measure="growth", images=images, **GROWN)
 
 
 def measure(task: Task) -> Outcome:
