@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from http.client import HTTPException
 from pathlib import Path
 
 from torch.hub import download_url_to_file
@@ -15,6 +16,7 @@ from course_lib import datasets, progress
 URL = "https://download.pytorch.org/tutorial/hymenoptera_data.zip"
 BYTES = 47_286_322
 SHA256 = "fbc41b31d544714d18dd1230b1e2b455e1557766e13e67f9f5a7a23af7c02209"
+FAILURES = (OSError, RuntimeError, HTTPException)
 
 
 class DownloadError(RuntimeError):
@@ -38,7 +40,7 @@ def download(name: str, url: str = URL) -> Path:
             _fetch(url, archive)
             shutil.unpack_archive(archive, scratch)
             Path(scratch, "hymenoptera_data").rename(folder)
-    except (OSError, RuntimeError) as error:
+    except FAILURES as error:
         if folder.exists():  # another process was faster
             return folder
         raise DownloadError(
@@ -54,13 +56,13 @@ def _fetch(url: str, archive: Path) -> None:
     for tries_left in (2, 1, 0):
         try:
             download_url_to_file(url, str(archive), progress=progress.is_watched())
-            break
-        except OSError:  # a connection that broke off
+            found = hashlib.sha256(archive.read_bytes()).hexdigest()
+            if found == SHA256:
+                return
+            raise RuntimeError(
+                f"what came is not the published file: {archive.stat().st_size:,} bytes with "
+                f"SHA-256 {found[:12]}…, expected {BYTES:,} with {SHA256[:12]}…"
+            )
+        except FAILURES:  # often a connection that broke off, which may show as too few bytes only
             if not tries_left:
                 raise
-    found = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if found != SHA256:
-        raise RuntimeError(
-            f"what came is not the published file: {archive.stat().st_size:,} bytes with SHA-256 "
-            f"{found[:12]}…, expected {BYTES:,} with {SHA256[:12]}…"
-        )

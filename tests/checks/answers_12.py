@@ -19,6 +19,8 @@ WRONG = {
          "not 1.250"),
     ],
     "split_by_group": [
+        (SPLIT + DRAW + "    chosen = rng.permutation(names)[:5]\n"
+         "    return np.flatnonzero(np.isin(groups, chosen))", "40% would be 4"),
         (SPLIT + "    rng = np.random.default_rng(seed)\n"
          "    return rng.permutation(len(groups))[: round(share * len(groups))]", "on both sides"),
         (SPLIT + DRAW + "    return rng.permutation(names)[: round(share * len(names))]",

@@ -143,13 +143,21 @@ def test_spoilt_arguments_do_not_spoil_the_judging(task: Task) -> None:
     assert task.says(spoiling).startswith("right: ")
 
 
-def test_an_answer_may_be_of_any_type(task: Task) -> None:
-    def as_type(found: object, convert: Callable) -> object:
-        if isinstance(found, dict):
-            return {name: as_type(value, convert) for name, value in found.items()}
-        is_number = isinstance(found, (bool, int, float, np.ndarray, np.generic, torch.Tensor))
-        return convert(np.asarray(found)) if is_number else found
+def as_type(found: object, convert: Callable) -> object:
+    """An answer in another type, if it consists of numbers."""
+    if isinstance(found, dict):
+        return {name: as_type(value, convert) for name, value in found.items()}
+    is_number = isinstance(found, (bool, int, float, np.ndarray, np.generic, torch.Tensor))
+    return convert(np.asarray(found)) if is_number else found
 
+
+def test_nan_and_infinity_are_named(task: Task) -> None:
+    for odd in (np.float64("nan"), np.float64("inf")):
+        out = task.says(lambda *given, odd=odd: as_type(task.solution()(*given), odd.__add__))
+        assert ("nan" in out or "inf is not a number" in out) != out.startswith("right: ")
+
+
+def test_an_answer_may_be_of_any_type(task: Task) -> None:
     for each in TYPES:
         out = task.says(lambda *given, each=each: as_type(task.solution()(*given), each))
         assert out.startswith("right: ")

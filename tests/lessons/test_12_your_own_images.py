@@ -11,7 +11,8 @@ import torch
 from notebook_code import definitions
 from sklearn.metrics import balanced_accuracy_score
 
-from course_lib import audit, datasets
+from course_lib import datasets
+from course_lib.tools import audit
 
 CLASSES = ("bark", "leaf", "paper", "soil", "stone")
 

@@ -53,7 +53,8 @@ def test_losses_are_read_from_what_the_command_prints(lesson: SimpleNamespace) -
     history = SimpleNamespace(
         train_loss=[1.5, 0.25], val_accuracy=[0.5, 0.75], seconds=[10.0, 9.5], best_epoch=1
     )
-    from course_lib import finetune, training
+    from course_lib import training
+    from course_lib.tools import finetune
 
     test = training.Predictions(torch.eye(2), torch.tensor([0, 1]))
     outcome = finetune.Outcome(history, test, 0, 2, torch.device("cpu"))

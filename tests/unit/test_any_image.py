@@ -126,12 +126,8 @@ def png_that_claims(width: int, height: int) -> bytes:
     """The beginning of a PNG of so many pixels; the pixels are not there."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content))
-            + name
-            + content
-            + struct.pack(">I", zlib.crc32(name + content))
-        )
+        checked = name + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
@@ -141,14 +137,31 @@ def png_that_claims(width: int, height: int) -> bytes:
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_decompression_bombs_are_refused_unread(place: Path, side: int) -> None:
     place.write_bytes(png_that_claims(side, side))
-    with pytest.raises(ValueError, match=r"photo\.jpg: damaged image .*decompression bomb"):
+    with pytest.raises(ValueError, match=r"photo\.jpg: damaged image \(.*bomb"):
         loaders.open_photo(place)
 
 
-def test_a_bad_file_is_named_once_with_its_path_before_training(folder: Path) -> None:
-    bad = folder / "train" / "bees" / "迁移 学习.jpg"
-    bad.write_bytes(png_that_claims(60_000, 60_000))
-    for _ in range(2):  # the second time too
-        with pytest.raises(ValueError, match=r"^1 of 31 images cannot be used") as caught:
-            loaders.make_loaders(folder, image_size=16)
-        assert str(caught.value).count(str(bad)) == 1
+@pytest.mark.parametrize("kind", ["CMYK", "L", "LA", "P", "RGBA", "1", "I;16"])
+def test_colours_stay_what_they_are(kind: str, place: Path) -> None:
+    grey = Image.new("RGB", (9, 7), (200, 200, 200))
+    deep = Image.fromarray(np.full((7, 9), 200 * 257, dtype="uint16"))
+    made = {"I;16": deep, "P": grey.quantize(4)}.get(kind) or grey.convert(kind)
+    if kind == "RGBA":
+        made.putalpha(128)  # what is half transparent keeps its colour
+    if kind == "1":
+        made = Image.new("1", (9, 7), 1)
+    place.write_bytes(saved(made, "TIFF" if kind == "CMYK" else "PNG"))
+    pixels = np.asarray(loaders.open_photo(place)).astype(int)
+    assert np.abs(pixels - (255 if kind == "1" else 200)).max() <= 1
+
+
+def test_a_missing_file_is_called_missing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"gone\.jpg: there is no such file$"):
+        loaders.open_photo(tmp_path / "gone.jpg")
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no photo"])
+def test_a_file_of_another_kind_is_no_image(content: bytes, place: Path) -> None:
+    place.write_bytes(content)
+    with pytest.raises(ValueError, match=r"photo\.jpg: not an image that Pillow can read$"):
+        loaders.open_photo(place)
