@@ -60,7 +60,7 @@ def test_a_growing_data_set(photos, capsys, monkeypatch):
     monkeypatch.setitem(speed.GROWN, "backbone", "resnet18")
     assert bench("--quick", "--dataset", photos, "--measure", "growth") == 0
     shown = capsys.readouterr().out
-    assert "| 100 |" in shown and "| 400 |" in shown and "MB at most" in shown
+    assert "## A data set that grows" in shown and shown.count(" before) |") == 2
 
 
 def test_the_tables_of_a_gpu_are_made_on_a_cpu(capsys, monkeypatch):
@@ -112,7 +112,6 @@ def test_what_fails_or_is_not_installed_is_named_and_the_others_go_on(photos, ca
         (("--only", "z"), "invalid choice: 'z'"),
         (("--measure", "seed"), "invalid choice: 'seed'"),
         (("--dataset", "insectz"), "did you mean 'insects'"),
-        (("--epochs", "0"), "epochs is 0"),
         (("--device", "abacus"), "device is 'abacus'"),
     ],
 )
