@@ -120,7 +120,7 @@ def accuracy_table(options: Namespace, slow: float) -> None:
 
 
 def profile_table(options: Namespace) -> None:
-    """What limits us: where kernels take much less time than the clock, the GPU waits for Python."""
+    """What limits us: if kernels take much less time than the clock, the GPU waits for Python."""
     epochs, on_card = range(options.epochs), options.device == "cuda"
     activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_card]
     task = task_of(options, "e", epochs=options.epochs)

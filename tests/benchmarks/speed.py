@@ -35,7 +35,6 @@ Run = tuple[Task, Outcome]
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("course_lib bench", description=__doc__, formatter_class=form)
     add = parser.add_argument

@@ -36,16 +36,13 @@ def photos(tmp_path: Path) -> str:
 
 
 def here(task: Task) -> Outcome:
-    """Run a task in this process, without workers."""
     return speed.measure(replace(task, workers=0))
 
 
 def bench(*options: str, measure=here) -> int:
+    """Run the benchmark in this process, without workers."""
     settings = ("--image-size", "32", "--device", "cpu", "--repeats", "1")
     return speed.main([*settings, *options], measure)
-
-
-# ---------------------------------------------------------------- from end to end
 
 
 def test_contenders_run_and_are_compared(photos, capsys, monkeypatch):
@@ -74,10 +71,10 @@ def test_the_tables_of_a_gpu_are_made_on_a_cpu(capsys, monkeypatch):
     gpu.main([*options, "--only", "aef"])
     gpu.main([*options, "--profile"])
     shown = capsys.readouterr().out
-    assert "| (a) the article's loop | float32 | 4 |" in shown
-    assert "| (e) course_lib | float32 | 32 |" in shown
-    assert "| (e) course_lib | no time left |" in shown
-    assert "| 0 | the article's loop | no time left |" in shown
+    for row in ("(a) the article's loop | float32 | 4", "(e) course_lib | float32 | 32"):
+        assert f"| {row} |" in shown
+    for row in ("(e) course_lib", "0 | the article's loop"):
+        assert f"| {row} | no time left |" in shown
     assert "| passes alone |" in shown and "AdamW.step" in shown
 
 
@@ -134,9 +131,6 @@ def test_contenders_take_turns_and_peers_go_on_with_their_best_batch(kinds, monk
     assert order == [*first, (1, "c", 16), *[(1, "e", each) for each in kinds], (1, "a", "float32")]
 
 
-# ---------------------------------------------------------------- sums
-
-
 def known(contender: str, seconds: list[float], batch_size=None, **others) -> list[speed.Run]:
     """Runs of one epoch of 100 images, one per number of seconds."""
     task = replace(TASK, contender=contender, batch_size=batch_size)
@@ -165,12 +159,9 @@ def test_the_table_of_known_seconds():
 
 
 def test_seconds_to_an_accuracy_and_of_an_epoch():
-    outcome = Outcome(setup_seconds=5.0, epoch_seconds=[1.0, 2.0, 4.0], accuracy=[0.5, 0.9, 0.8])
+    outcome = Outcome(5.0, epoch_seconds=[1.0, 2.0, 4.0], accuracy=[0.5, 0.9, 0.8])
     assert outcome.seconds == 12.0 and outcome.seconds_an_epoch == 3.0
     assert [outcome.seconds_to(reached) for reached in (0.5, 0.9, 0.91)] == [6.0, 8.0, None]
-
-
-# ---------------------------------------------------------------- what the contenders do
 
 
 @pytest.mark.parametrize("way", ["speed", "frozen", "accuracy"])
@@ -184,17 +175,14 @@ def test_ours_sees_the_articles_photos_and_forgets_its_features(way, photos, tmp
 
 
 def literal_train_model(model, dataloders, dataset_sizes, criterion, optimizer, scheduler, epochs):
-    """The article's function as printed, without its prints and without ``Variable``."""
+    """The article's function as printed, without ``Variable``, prints and mean loss."""
     best_model_wts = copy.deepcopy(model.state_dict())
     best_acc = 0.0
     for _epoch in range(epochs):
         for phase in ["train", "val"]:
             if phase == "train":
                 scheduler.step()
-                model.train(True)
-            else:
-                model.train(False)
-            running_loss = 0.0
+            model.train(phase == "train")
             running_corrects = 0
             for data in dataloders[phase]:
                 inputs, labels = data
@@ -205,7 +193,6 @@ def literal_train_model(model, dataloders, dataset_sizes, criterion, optimizer, 
                 if phase == "train":
                     loss.backward()
                     optimizer.step()
-                running_loss += loss.item() * inputs.size(0)
                 running_corrects += torch.sum(preds == labels.data)
             epoch_acc = running_corrects / dataset_sizes[phase]
             if phase == "val" and epoch_acc > best_acc:
