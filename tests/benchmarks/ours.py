@@ -71,7 +71,7 @@ def one_cycle(
     """Train backbone and head at rates of their own, with AdamW and a one-cycle schedule."""
     groups = zip((model.backbone, model.head), rates, strict=True)
     weights = [{"params": part.parameters(), "lr": rate} for part, rate in groups]
-    fused = settings["device"] == "cuda"  # one kernel a step: it is launches that take the time
+    fused = settings.get("device") == "cuda"  # one kernel a step: it is launches that take the time
     optimizer = torch.optim.AdamW(weights, fused=fused)
     steps = epochs * len(parts[0])
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
