@@ -28,7 +28,7 @@ TURNED = (5, 6, 7, 8)  # EXIF orientations in which width and height change plac
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory):
     """A file that each example writes anew."""
     return tmp_path_factory.mktemp("any image") / "photo.jpg"
 
@@ -59,9 +59,7 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 @settings(max_examples=150)
 @given(images())
-def test_every_whole_image_becomes_rgb_of_the_same_size(
-    place: Path, made: tuple[Image.Image, str]
-) -> None:
+def test_every_whole_image_becomes_rgb_of_the_same_size(place, made):
     image, kind = made
     place.write_bytes(saved(image, kind))
     opened = loaders.open_photo(place)
@@ -76,9 +74,7 @@ def test_every_whole_image_becomes_rgb_of_the_same_size(
 
 
 @given(st.integers(0, 20), st.integers(1, 30), st.integers(1, 30), st.sampled_from(["JPEG", "PNG"]))
-def test_every_exif_orientation_is_undone_or_left_out(
-    place: Path, orientation: int, width: int, height: int, kind: str
-) -> None:
+def test_every_exif_orientation_is_undone_or_left_out(place, orientation, width, height, kind):
     exif = Image.Exif()
     exif[0x0112] = orientation
     place.write_bytes(saved(Image.new("RGB", (width, height)), kind, exif=exif))
@@ -101,9 +97,7 @@ def read_or_refused(place: Path, content: bytes) -> None:
 
 
 @given(images(), st.floats(0, 1), st.binary(max_size=12), st.integers(0, 12))
-def test_damaged_images_are_read_or_refused_by_name(
-    place: Path, made: tuple[Image.Image, str], where: float, put_in: bytes, cut_out: int
-) -> None:
+def test_damaged_images_are_read_or_refused_by_name(place, made, where, put_in, cut_out):
     whole = saved(*made)
     start = int(where * len(whole))
     read_or_refused(place, whole[:start] + put_in + whole[start + cut_out :])
@@ -116,9 +110,7 @@ def test_damaged_images_are_read_or_refused_by_name(
     ),
     st.binary(max_size=200),
 )
-def test_bytes_that_are_no_image_are_refused_by_name(
-    place: Path, start: bytes, rest: bytes
-) -> None:
+def test_bytes_that_are_no_image_are_refused_by_name(place, start, rest):
     read_or_refused(place, start + rest)
 
 
@@ -135,14 +127,14 @@ def png_that_claims(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("side", [10_000, 60_000, 2**31 - 1])
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_decompression_bombs_are_refused_unread(place: Path, side: int) -> None:
+def test_decompression_bombs_are_refused_unread(place, side):
     place.write_bytes(png_that_claims(side, side))
     with pytest.raises(ValueError, match=r"photo\.jpg: damaged image \(.*bomb"):
         loaders.open_photo(place)
 
 
 @pytest.mark.parametrize("kind", ["CMYK", "L", "LA", "P", "RGBA", "1", "I;16"])
-def test_colours_stay_what_they_are(kind: str, place: Path) -> None:
+def test_colours_stay_what_they_are(kind, place):
     grey = Image.new("RGB", (9, 7), (200, 200, 200))
     deep = Image.fromarray(np.full((7, 9), 200 * 257, dtype="uint16"))
     made = {"I;16": deep, "P": grey.quantize(4)}.get(kind) or grey.convert(kind)
@@ -155,13 +147,13 @@ def test_colours_stay_what_they_are(kind: str, place: Path) -> None:
     assert np.abs(pixels - (255 if kind == "1" else 200)).max() <= 1
 
 
-def test_a_missing_file_is_called_missing(tmp_path: Path) -> None:
+def test_a_missing_file_is_called_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.jpg: there is no such file$"):
         loaders.open_photo(tmp_path / "gone.jpg")
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no photo"])
-def test_a_file_of_another_kind_is_no_image(content: bytes, place: Path) -> None:
+def test_a_file_of_another_kind_is_no_image(content, place):
     place.write_bytes(content)
     with pytest.raises(ValueError, match=r"photo\.jpg: not an image that Pillow can read$"):
         loaders.open_photo(place)

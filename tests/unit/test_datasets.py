@@ -19,7 +19,7 @@ FILES += ("val/bees/5.jpg",)
 
 
 @pytest.fixture(autouse=True)
-def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def course(tmp_path, monkeypatch):
     """A course of its own for each test, without images; the tests start outside it."""
     monkeypatch.delenv("HYMENOPTERA_DIR", raising=False)
     course, elsewhere = tmp_path / "course", tmp_path / "elsewhere"
@@ -45,7 +45,7 @@ def message_of(error: type[Exception], call: Callable, *arguments: object) -> st
     return str(caught.value)
 
 
-def test_the_course_is_where_the_library_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_course_is_where_the_library_lies(monkeypatch):
     monkeypatch.undo()
     assert datasets.course_root() == Path(__file__).resolve().parents[2]
     assert datasets.data_dir() == datasets.course_root() / "data"
@@ -62,9 +62,7 @@ def test_the_course_is_where_the_library_lies(monkeypatch: pytest.MonkeyPatch) -
         ("hymenoptera", "hymenoptera"),
     ],
 )
-def test_a_name_is_found(
-    name: str, below: str, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_is_found(name, below, course, tmp_path, monkeypatch):
     folder = write_files(course / "data" / below)
     assert find(name) == folder
     other = write_files(tmp_path / name)  # a folder of the same name comes second
@@ -73,9 +71,7 @@ def test_a_name_is_found(
     assert find(f"./{name}") == other
 
 
-def test_a_folder_is_found_from_anywhere(
-    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_is_found_from_anywhere(course, tmp_path, monkeypatch):
     mine, ours = write_files(tmp_path / "mine"), write_files(course / "data" / "mine")
     assert find(mine) == find(str(mine)) == mine
     assert find("data/mine") == ours  # nothing of that name here
@@ -88,7 +84,7 @@ def test_a_folder_is_found_from_anywhere(
     assert find("data/mine") == tmp_path / "data" / "mine"  # here goes before the course
 
 
-def test_an_unknown_name_is_answered_with_a_suggestion() -> None:
+def test_an_unknown_name_is_answered_with_a_suggestion():
     assert message_of(ValueError, find, "inscets") == (
         "unknown dataset 'inscets': did you mean 'insects'? Known are insects, insects-studio, "
         "insects-dusk, hymenoptera; or a path of a folder with train/ and val/."
@@ -97,9 +93,7 @@ def test_an_unknown_name_is_answered_with_a_suggestion() -> None:
 
 
 @pytest.mark.parametrize("dataset", ["flowers", "", " ", "/no/such/folder", Path("no", "folder")])
-def test_nothing_is_found(
-    dataset: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_found(dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(write_files(tmp_path / "mine"))  # an empty name is not this folder
     message = message_of(ValueError, find, dataset)
     assert f"unknown dataset {str(dataset)!r}. Known are insects" in message
@@ -108,7 +102,7 @@ def test_nothing_is_found(
     assert "unknown dataset 'file'" in message_of(ValueError, find, "file")
 
 
-def test_missing_folders_are_named_with_what_to_do(course: Path, tmp_path: Path) -> None:
+def test_missing_folders_are_named_with_what_to_do(course, tmp_path):
     field = course / "data" / "insects" / "field"
     expected = f"{field} is not there. Get it back: 'git checkout -- data/insects'."
     assert message_of(FileNotFoundError, find, "insects") == expected
@@ -121,9 +115,7 @@ def test_missing_folders_are_named_with_what_to_do(course: Path, tmp_path: Path)
     assert "mine has no val/. Expected train/<class>/ and val/<class>/" in message
 
 
-def test_the_photos_may_lie_where_the_variable_says(
-    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_photos_may_lie_where_the_variable_says(course, tmp_path, monkeypatch):
     own, ours = write_files(tmp_path / "own"), write_files(course / "data" / "hymenoptera")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -137,7 +129,7 @@ def test_the_photos_may_lie_where_the_variable_says(
     assert find("insects") == insects
 
 
-def test_a_listing_has_what_image_folder_has(tmp_path: Path) -> None:
+def test_a_listing_has_what_image_folder_has(tmp_path):
     folder = tmp_path / "mine"
     for split in ("train", "val"):
         for kind in ("jpg", "JPEG", "Png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"):
@@ -153,7 +145,7 @@ def test_a_listing_has_what_image_folder_has(tmp_path: Path) -> None:
         assert [(str(file), label) for file, label in listing.files[split]] == reference.samples
 
 
-def test_a_listing_is_absolute_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listing_is_absolute_and_counted(tmp_path, monkeypatch):
     folder = write_files(tmp_path / ".hidden" / "mine")  # what is hidden is so below the classes
     monkeypatch.chdir(tmp_path / ".hidden")
     train, val = [*zip(FILES[:3], (0, 0, 1), strict=True)], [*zip(FILES[3:], (0, 1), strict=True)]
@@ -166,9 +158,7 @@ def test_a_listing_is_absolute_and_counted(tmp_path: Path, monkeypatch: pytest.M
     assert scan(folder).counts("val") == {"ants": 1, "bees": 1}
 
 
-def test_a_listing_does_not_depend_on_the_order_of_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_listing_does_not_depend_on_the_order_of_the_disk(tmp_path, monkeypatch):
     folder = write_files(tmp_path / "mine")
     write_files(folder, [f"train/ants/{place}/{i}.jpg" for place in "ab" for i in range(3)])
     expected, walk, iterdir = scan(folder), os.walk, Path.iterdir
@@ -182,7 +172,7 @@ def test_a_listing_does_not_depend_on_the_order_of_the_disk(
     assert scan(folder) == expected
 
 
-def test_what_is_hidden_is_left_out(tmp_path: Path) -> None:
+def test_what_is_hidden_is_left_out(tmp_path):
     folder = write_files(tmp_path / "mine")
     before = scan(folder)
     write_files(folder, ["train/.ipynb_checkpoints/a.jpg", "train/ants/._a1.jpg"])
@@ -204,22 +194,20 @@ def test_what_is_hidden_is_left_out(tmp_path: Path) -> None:
         ([*FILES[:4], "val/bees/5.txt"], ValueError, "class 'bees' has no image in"),
     ],
 )
-def test_folders_that_make_no_data_set_are_named(
-    names: list[str], error: type[Exception], message: str, tmp_path: Path
-) -> None:
+def test_folders_that_make_no_data_set_are_named(names, error, message, tmp_path):
     found = message_of(error, scan, write_files(tmp_path / "mine", names))
     assert message in found and str(tmp_path / "mine") in found
 
 
 @pytest.mark.skipif(not os.environ.get("HYMENOPTERA_DIR"), reason="no copy of the photos here")
-def test_the_real_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_photos(monkeypatch):
     monkeypatch.undo()
     listing = scan(find("hymenoptera"))
     assert listing.counts("train") == {"ants": 123, "bees": 121}
     assert listing.counts("val") == {"ants": 70, "bees": 83}
 
 
-def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path) -> None:
+def test_a_file_is_there_whole_or_as_it_was(tmp_path):
     path = tmp_path / "new" / "file.txt"
     with written_whole(path) as unfinished:
         unfinished.write_text("first")
@@ -239,7 +227,7 @@ def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
-def test_a_file_may_be_read_by_whom_the_umask_says(umask: int, tmp_path: Path) -> None:
+def test_a_file_may_be_read_by_whom_the_umask_says(umask, tmp_path):
     before = os.umask(umask)
     try:
         with written_whole(tmp_path / "file") as unfinished:
@@ -249,7 +237,7 @@ def test_a_file_may_be_read_by_whom_the_umask_says(umask: int, tmp_path: Path) -
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o666 & ~umask
 
 
-def test_whole_numbers() -> None:
+def test_whole_numbers():
     assert (whole("epochs", 0), whole("seed", 2**32 - 1), whole("count", 3, 3)) == (0, 2**32 - 1, 3)
     for value in (-1, 1.0, True, "1", None, float("nan"), 2**32, 2**70):
         expected = f"epochs is {value!r}: expected a whole number of 0 or more, below 2**32."
@@ -260,7 +248,7 @@ def test_whole_numbers() -> None:
 
 
 @pytest.mark.parametrize("seed", [-1, 2**70])
-def test_every_door_refuses_a_seed_that_is_none(seed: int) -> None:
+def test_every_door_refuses_a_seed_that_is_none(seed):
     model = models.Classifier(training.nn.Flatten(), training.nn.Linear(1, 2), None)  # type: ignore
     optimizer = training.torch.optim.SGD(model.parameters(), lr=0.1)
     for door in (

@@ -29,7 +29,7 @@ def small_model() -> models.Classifier:
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path_factory, monkeypatch):
     """An empty cache for each test, and a small network for every name."""
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("COURSE_LIB_CACHE", str(cache))
@@ -38,7 +38,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def passes(monkeypatch: pytest.MonkeyPatch) -> list:
+def passes(monkeypatch):
     """Grows with every pass of a backbone: what comes without one comes from the cache."""
     passes, extract = [], training.extract_features
     count = lambda *arguments: passes.append(arguments) or extract(*arguments)  # noqa: E731
@@ -56,7 +56,7 @@ def views(folder: Path, count: int = 2, augment: bool = True, **changes: object)
     return features.views(model, made.train, count, **{"device": "cpu", **changes})
 
 
-def test_a_domain_is_what_the_backbone_says(folder: Path, passes: list) -> None:
+def test_a_domain_is_what_the_backbone_says(folder, passes):
     found, model = load(folder), small_model().eval()
     files = datasets.scan(folder).files["train"]
     photos = loaders.Photos(files, loaders.eval_transform(model.preprocessing, 32))
@@ -74,7 +74,7 @@ def test_a_domain_is_what_the_backbone_says(folder: Path, passes: list) -> None:
             load(folder, **wrong)
 
 
-def test_views_are_of_the_same_photos_each_cut_afresh(folder: Path, passes: list) -> None:
+def test_views_are_of_the_same_photos_each_cut_afresh(folder, passes):
     dice = torch.get_rng_state()
     x, y = views(folder, 3)  # of a loader that shuffles
     assert torch.equal(torch.get_rng_state(), dice)
@@ -127,9 +127,7 @@ def other_model(change: Callable[[models.Classifier], object]) -> Callable:
         other_model(lambda model: model.backbone.__setitem__(1, nn.ReLU())),
     ],
 )
-def test_whatever_changes_the_features_changes_their_key(
-    change: Callable, folder: Path, passes: list, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whatever_changes_the_features_changes_their_key(change, folder, passes, monkeypatch):
     usual = {"count": 2, "precision": "float32"}
     views(folder, **usual)
     views(folder, **usual)
@@ -138,7 +136,7 @@ def test_whatever_changes_the_features_changes_their_key(
     assert len(passes) > 2
 
 
-def test_the_head_has_no_say_in_the_features(folder: Path, passes: list) -> None:
+def test_the_head_has_no_say_in_the_features(folder, passes):
     model = small_model()
     views(folder, model=model)
     model.head.bias.data.add_(1)
@@ -148,9 +146,7 @@ def test_the_head_has_no_say_in_the_features(folder: Path, passes: list) -> None
 
 
 @pytest.mark.parametrize("damage", [b"", b"no array", b"\x93NUMPY\x01\0\xff\xff", None, "shape"])
-def test_a_damaged_entry_is_computed_again(
-    damage: object, folder: Path, cache: Path, passes: list
-) -> None:
+def test_a_damaged_entry_is_computed_again(damage, folder, cache, passes):
     x, _ = views(folder, 1)
     (entry,) = cache.iterdir()
     whole = entry.read_bytes()
@@ -161,9 +157,7 @@ def test_a_damaged_entry_is_computed_again(
     assert entry.read_bytes() == whole and [*cache.iterdir()] == [entry]
 
 
-def test_without_a_place_to_write_nothing_is_kept(
-    folder: Path, cache: Path, passes: list, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_place_to_write_nothing_is_kept(folder, cache, passes, monkeypatch):
     cache.rmdir()
     cache.write_text("a file where the folder should be")
     x, _ = views(folder, 1)
@@ -188,9 +182,7 @@ def test_without_a_place_to_write_nothing_is_kept(
         v2.Compose([v2.Lambda(abs), v2.ToDtype(torch.float32)]),
     ],
 )
-def test_a_transform_that_may_do_anything_is_not_cached(
-    transform: Callable, folder: Path, cache: Path
-) -> None:
+def test_a_transform_that_may_do_anything_is_not_cached(transform, folder, cache):
     files = [(path, 1) for path in sorted((folder / "val" / "bees").iterdir())]
     loader = DataLoader(loaders.Photos(files, transform), 2)
     x, y = features.views(small_model(), loader, device="cpu")
@@ -207,7 +199,7 @@ def toy(labels: list[int]) -> features.Domain:
     return features.Domain("toy", x, np.array(labels, dtype=int), ("ants", "bees"))
 
 
-def test_some_images_are_taken_from_every_class_without_repeats() -> None:
+def test_some_images_are_taken_from_every_class_without_repeats():
     part = toy([0, 1] * 3).take([4, 1])
     assert part.x.tolist() == [[12, 13, 14], [3, 4, 5]] and part.y.tolist() == [0, 1]
     assert len(toy([0, 1]).take([])) == 0
@@ -220,7 +212,7 @@ def test_some_images_are_taken_from_every_class_without_repeats() -> None:
             toy(labels).few(1, np.random.default_rng(0))
 
 
-def test_batches_of_features_are_drawn_by_their_own_generator() -> None:
+def test_batches_of_features_are_drawn_by_their_own_generator():
     x = torch.arange(5 * 7).reshape(5, 7, 1).float()
     own = torch.Generator()
     made, drawn = features.FeatureBatches(x, torch.arange(7), 3, own), set()
@@ -246,7 +238,7 @@ def test_batches_of_features_are_drawn_by_their_own_generator() -> None:
 
 
 @pytest.mark.parametrize("count", [None, 3])
-def test_a_head_learns_from_features_as_fit_would(count: int | None) -> None:
+def test_a_head_learns_from_features_as_fit_would(count):
     torch.manual_seed(1)
     y = torch.arange(40) % 2
     x = torch.randn(count or 1, 40, 5) + y[:, None]
@@ -271,7 +263,7 @@ def picture(size: tuple[int, int] = (40, 32)) -> Image.Image:
 
 
 @pytest.mark.parametrize("style", styles.STYLES)
-def test_a_style_keeps_size_and_input_and_repeats_itself(style: str) -> None:
+def test_a_style_keeps_size_and_input_and_repeats_itself(style):
     image = picture()
     before = image.tobytes()
     first, second = styles.restyle(image, style), styles.restyle(image, style)
@@ -287,7 +279,7 @@ def test_a_style_keeps_size_and_input_and_repeats_itself(style: str) -> None:
     assert difference.abs().max() < (1.01 if style == "photo" else 0.01)
 
 
-def test_styles_do_what_their_names_say() -> None:
+def test_styles_do_what_their_names_say():
     image = picture((224, 224))
     pixels = np.asarray(image, dtype=float)
     of = {s: np.asarray(styles.restyle(image, s), dtype=float) for s in styles.STYLES}

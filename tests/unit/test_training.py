@@ -46,7 +46,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("when", ["epoch", "batch"])
-def test_the_loop_is_the_plain_one(when: str) -> None:
+def test_the_loop_is_the_plain_one(when):
     """The article's loop in its order, written out; weights and history are equal bit for bit."""
     model, plain, val = linear(), linear(), [*DataLoader(points(20, 1), 8)]
     optimizer, other = (AdamW(m.parameters(), lr=0.05) for m in (model, plain))
@@ -113,7 +113,7 @@ class Judged(nn.Module):
         ([3, 1], 0),
     ],
 )
-def test_the_best_epoch_is_kept(margins: list[float], best: int) -> None:
+def test_the_best_epoch_is_kept(margins, best):
     model = Judged(margins)
     val = [(torch.ones(4, 1), torch.ones(4, dtype=torch.int64))]
 
@@ -130,7 +130,7 @@ def test_the_best_epoch_is_kept(margins: list[float], best: int) -> None:
     assert (history.best_epoch, history.val_loss, model.weight.item()) == (1, [], -2)
 
 
-def test_a_seed_decides_whatever_ran_before() -> None:
+def test_a_seed_decides_whatever_ran_before():
     def run(seed: int) -> nn.Module:
         torch.rand(seed + 5)
         model = linear()
@@ -148,7 +148,7 @@ def test_a_seed_decides_whatever_ran_before() -> None:
 
 
 @pytest.mark.parametrize("with_val", [True, False])
-def test_a_run_goes_on_as_if_it_had_never_stopped(with_val: bool) -> None:
+def test_a_run_goes_on_as_if_it_had_never_stopped(with_val):
     """After every epoch, from copies of all there is: weights and history, bit for bit."""
     kept: list[tuple] = []
     val = (DataLoader(points(seed=1), 8),) if with_val else ()
@@ -181,14 +181,14 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(with_val: bool) -> None:
         assert vars(parts) | {"seconds": 0} == vars(whole) | {"seconds": 0}
 
 
-def test_no_epoch_changes_nothing() -> None:
+def test_no_epoch_changes_nothing():
     model = linear()
     assert fit(model, batches(), batches(), epochs=0) == training.History() and same(
         model, linear()
     )
 
 
-def test_every_example_counts_alike() -> None:
+def test_every_example_counts_alike():
     model, data, logits = linear().eval(), points(22), torch.tensor([[0.0, np.log(3)]] * 4)
     fit(model)
     whole, ragged = (training.evaluate(model, DataLoader(data, n), "cpu") for n in (22, 21))
@@ -200,12 +200,12 @@ def test_every_example_counts_alike() -> None:
     assert found.metrics.loss == pytest.approx((3 * np.log(4 / 3) + np.log(4)) / 4)
 
 
-def test_a_criterion_of_ones_own_is_what_is_trained_with() -> None:
+def test_a_criterion_of_ones_own_is_what_is_trained_with():
     history = fit(linear(), epochs=1, criterion=lambda logits, labels: logits.sum() * 0 + 7)
     assert history.train_loss == [7.0]
 
 
-def test_predicting_is_exact_in_order_and_leaves_the_mode() -> None:
+def test_predicting_is_exact_in_order_and_leaves_the_mode():
     seen = []
 
     class Spy(nn.Linear):
@@ -222,7 +222,7 @@ def test_predicting_is_exact_in_order_and_leaves_the_mode() -> None:
     assert not model.training
 
 
-def test_features_come_from_the_backbone_and_can_be_trained_on() -> None:
+def test_features_come_from_the_backbone_and_can_be_trained_on():
     backbone = nn.Sequential(nn.Conv2d(3, 5, 2), nn.Flatten())
     model = models.Classifier(backbone, nn.Linear(5, 2), loaders.Preprocessing())
     data = DataLoader(TensorDataset(torch.randn(6, 3, 2, 2), torch.arange(6) % 2), 4)
@@ -234,7 +234,7 @@ def test_features_come_from_the_backbone_and_can_be_trained_on() -> None:
     fit(nn.Linear(5, 2), [(x, y)])
 
 
-def test_what_cannot_learn_is_an_error() -> None:
+def test_what_cannot_learn_is_an_error():
     model = linear().requires_grad_(False)
     with pytest.raises(ValueError, match="every parameter of the optimiser is frozen"):
         fit(model)
@@ -245,7 +245,7 @@ def test_what_cannot_learn_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_is_an_error(bad: float) -> None:
+def test_a_loss_that_is_no_number_is_an_error(bad):
     model, x = nn.Linear(4, 2), torch.ones(20, 4)
     x[17] = bad
     data = DataLoader(TensorDataset(x, torch.zeros(20, dtype=torch.int64)), 4)
@@ -255,7 +255,7 @@ def test_a_loss_that_is_no_number_is_an_error(bad: float) -> None:
         fit(model, data, optimizer=sgd(model, 0.003))
 
 
-def test_a_device_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_not_here_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.mps, "is_available", lambda: False)
     assert devices.pick_device() == devices.pick_device("cpu") == torch.device("cpu")
@@ -295,9 +295,7 @@ def pictures(seed: int = 0) -> DataLoader:
     return DataLoader(TensorDataset(images, labels), 8)
 
 
-def test_bfloat16_is_taken_where_device_and_model_gain_by_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_bfloat16_is_taken_where_device_and_model_gain_by_it(monkeypatch):
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     pick, half, full = devices.pick_precision, torch.bfloat16, torch.float32
     depthwise, plain = nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(1, 4, 3)
@@ -310,7 +308,7 @@ def test_bfloat16_is_taken_where_device_and_model_gain_by_it(
     assert pick("auto", cpu, plain) == full and pick("bfloat16", cpu, plain) == half
 
 
-def test_a_device_is_asked_whether_it_has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_is_asked_whether_it_has_bfloat16(monkeypatch):
     names, ask = ("_is_avx512_bf16_supported", "_is_amx_tile_supported"), devices._has_bfloat16
     for answers in ((False, False), (True, False), (False, True)):
         for name, answer in zip(names, answers, strict=True):
@@ -324,7 +322,7 @@ def test_a_device_is_asked_whether_it_has_bfloat16(monkeypatch: pytest.MonkeyPat
     assert ask.__wrapped__("cuda")
 
 
-def test_training_may_be_in_bfloat16_and_answers_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_may_be_in_bfloat16_and_answers_are_exact(monkeypatch):
     monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: True)
     model, half, full = Small(), torch.bfloat16, torch.float32
     history = fit(model, pictures(), pictures(1), epochs=12)
@@ -342,7 +340,7 @@ def test_training_may_be_in_bfloat16_and_answers_are_exact(monkeypatch: pytest.M
     assert model.seen[-1] == (True, full)
 
 
-def test_the_whole_path_on_photos(folder) -> None:
+def test_the_whole_path_on_photos(folder):
     """Real files, a real network with random weights, three epochs: dark ants and bright bees."""
     model = models.build_model("resnet10t", pretrained=False)
     splits = loaders.make_loaders(folder, model.preprocessing, 32, 8)
