@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -91,83 +90,64 @@ def test_views_are_of_the_same_photos_each_cut_afresh(folder, passes):
     assert torch.equal(again, x) and torch.equal(labels, y) and len(passes) == 6
 
 
-def version(library: object) -> Callable[[pytest.MonkeyPatch, Path], dict]:
-    return lambda patch, folder: patch.setattr(library, "__version__", "99.0") or {}
-
-
-def source(module: object) -> Callable[[pytest.MonkeyPatch, Path], dict]:
-    def change(patch: pytest.MonkeyPatch, folder: Path) -> dict:
-        real = inspect.getsource
-        patch.setattr(inspect, "getsource", lambda m: real(m) + "# other" * (m is module))
-        return {}
-
-    return change
-
-
-def other_photo(patch: pytest.MonkeyPatch, folder: Path) -> dict:
-    for path in sorted((folder / "train" / "ants").iterdir()):
-        save_photo(path, seed=999)
-    return {}
-
-
-def other_model(change: Callable[[models.Classifier], object]) -> Callable:
-    return lambda patch, folder: (change(model := small_model()), {"model": model})[1]
+def other_source(module: object) -> object:
+    real = inspect.getsource
+    return lambda asked: real(asked) + "# other" * (asked is module)
 
 
 @pytest.mark.parametrize(
-    "change",
+    "changed",
     [
-        *(lambda patch, folder, c=c: c for c in ({"count": 3}, {"seed": 1}, {"image_size": 40})),
-        *(lambda patch, folder, c=c: c for c in ({"augment": False}, {"batch_size": 4})),
-        lambda patch, folder: {"precision": "bfloat16"},
-        *map(version, (np, PIL, timm, torch, torchvision)),
-        *map(source, (loaders, styles)),
-        other_photo,
-        other_model(lambda model: model.backbone[0].bias.data.add_(1e-6)),
-        other_model(lambda model: model.backbone.__setitem__(1, nn.ReLU())),
+        *({"count": 3}, {"seed": 1}, {"image_size": 40}, {"augment": False}, {"batch_size": 4}),
+        *({"precision": "bfloat16"}, np, PIL, timm, torch, torchvision, "loaders", "styles"),
+        *("photos", "weights", "layers"),
     ],
 )
-def test_whatever_changes_the_features_changes_their_key(change, folder, passes, monkeypatch):
-    usual = {"count": 2, "precision": "float32"}
-    views(folder, **usual)
-    views(folder, **usual)
-    assert len(passes) == 2
-    views(folder, **{**usual, **change(monkeypatch, folder)})
-    assert len(passes) > 2
-
-
-def test_the_head_has_no_say_in_the_features(folder, passes):
+def test_whatever_changes_the_features_changes_their_key(changed, folder, passes, monkeypatch):
     model = small_model()
-    views(folder, model=model)
-    model.head.bias.data.add_(1)
-    model.train()
-    views(folder, model=model)
-    assert len(passes) == 2 and model.training
+    usual = {"count": 2, "precision": "float32", "model": model}
+    for _ in range(2):
+        views(folder, **usual)
+    assert len(passes) == 2
+    if changed == "photos":
+        for path in sorted((folder / "train" / "ants").iterdir()):
+            save_photo(path, seed=999)
+    elif changed == "weights":
+        model.backbone[0].bias.data.add_(1e-6)
+    elif changed == "layers":  # with the same weights
+        model.backbone[1] = nn.ReLU()
+    elif isinstance(changed, str):
+        module = getattr(features, changed)
+        monkeypatch.setattr(inspect, "getsource", other_source(module))
+    elif not isinstance(changed, dict):
+        monkeypatch.setattr(changed, "__version__", "99.0")
+    views(folder, **usual | (changed if isinstance(changed, dict) else {}))
+    assert len(passes) > 2
 
 
 @pytest.mark.parametrize("damage", [b"", b"no array", b"\x93NUMPY\x01\0\xff\xff", None, "shape"])
 def test_a_damaged_entry_is_computed_again(damage, folder, cache, passes):
-    x, _ = views(folder, 1)
+    model = small_model().train()
+    x, _ = views(folder, 1, model=model)
     (entry,) = cache.iterdir()
     whole = entry.read_bytes()
     entry.write_bytes(damage if isinstance(damage, bytes) else whole[: len(whole) // 2])
     if damage == "shape":
         np.save(entry, x.numpy()[:, :3])
-    assert torch.equal(views(folder, 1)[0], x) and len(passes) == 2
-    assert entry.read_bytes() == whole and [*cache.iterdir()] == [entry]
+    model.head.bias.data.add_(1)  # the head has no say in the features
+    assert torch.equal(views(folder, 1, model=model)[0], x) and len(passes) == 2
+    assert entry.read_bytes() == whole and [*cache.iterdir()] == [entry] and model.training
+    views(folder, 1, model=model)
+    assert len(passes) == 2
 
 
 def test_without_a_place_to_write_nothing_is_kept(folder, cache, passes, monkeypatch):
     cache.rmdir()
-    cache.write_text("a file where the folder should be")
+    cache.touch()  # a file where the folder should be
     x, _ = views(folder, 1)
     cache.unlink()
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patched:
-        patched.setattr(np, "save", full)
+        patched.setattr(np, "save", lambda *_: open("/no/space/left"))  # noqa: SIM115, PTH123
         assert torch.equal(views(folder, 1)[0], x) and [*cache.iterdir()] == []
     monkeypatch.delenv("COURSE_LIB_CACHE")
     monkeypatch.setattr(datasets, "data_dir", lambda: folder / "data")

@@ -22,7 +22,7 @@ def train(folder: str, threads: int, workers: int) -> dict:
     made = loaders.make_loaders(folder, None, 32, 8, augment=False)
     test = torch.utils.data.DataLoader(made.test.dataset, 8, num_workers=workers)
     seen = b"".join(images.contiguous().numpy().tobytes() for images, _ in test)
-    model = models.build_model("resnet10t", 2, pretrained=False)
+    model = models.build_model("test_resnet", pretrained=False)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     options = {"epochs": 1, "optimizer": optimizer, "device": "cpu", "precision": "float32"}
     history = training.fit(model, made.train, made.val, **options)
