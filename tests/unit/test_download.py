@@ -12,7 +12,7 @@ import struct
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Site(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(tmp_path, monkeypatch):
     """A site with a small archive, which a course without photos takes for the published one."""
     monkeypatch.delenv("HYMENOPTERA_DIR", raising=False)
     for name, content in FILES.items():
@@ -82,7 +82,7 @@ def there(folder: Path) -> dict[str, str]:
     return {name: path.read_text() for name, path in found.items()}
 
 
-def test_the_photos_are_fetched_once(site: Site, tmp_path: Path) -> None:
+def test_the_photos_are_fetched_once(site, tmp_path):
     folder = download.download("hymenoptera", site.url)
     assert folder == datasets.find("hymenoptera") == tmp_path / "data" / "hymenoptera"
     assert there(folder) == FILES and [*folder.parent.iterdir()] == [folder]
@@ -90,7 +90,7 @@ def test_the_photos_are_fetched_once(site: Site, tmp_path: Path) -> None:
     assert download.download("hymenoptera", site.url) == folder and site.seen == ["good"]
 
 
-def test_a_connection_that_breaks_off_is_tried_three_times(site: Site) -> None:
+def test_a_connection_that_breaks_off_is_tried_three_times(site):
     site.ways = ["reset", "cut", "good"]
     assert there(download.download("hymenoptera", site.url)) == FILES and len(site.seen) == 3
 
@@ -105,9 +105,7 @@ def test_a_connection_that_breaks_off_is_tried_three_times(site: Site) -> None:
         ("page", "not the published file: 19 bytes with SHA-256"),
     ],
 )
-def test_a_failure_leaves_nothing_and_names_the_way_without_a_network(
-    way: str, reason: str, site: Site, tmp_path: Path
-) -> None:
+def test_a_failure_leaves_nothing_and_names_the_way_without_a_network(way, reason, site, tmp_path):
     site.ways = [way]
     with pytest.raises(DownloadError, match=reason) as caught:
         download.download("hymenoptera", site.url)
@@ -116,9 +114,7 @@ def test_a_failure_leaves_nothing_and_names_the_way_without_a_network(
     assert [*(tmp_path / "data").iterdir()] == [] and len(site.seen) == 3
 
 
-def test_what_is_there_is_not_fetched(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_there_is_not_fetched(site, tmp_path, monkeypatch):
     for name in ("insects", "flowers"):
         with pytest.raises(ValueError, match=f"'{name}' cannot be downloaded: only 'hymenoptera'"):
             download.download(name, site.url)
@@ -131,9 +127,7 @@ def test_what_is_there_is_not_fetched(
     assert site.seen == []
 
 
-def test_a_second_process_that_was_faster_is_welcome(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_process_that_was_faster_is_welcome(site, monkeypatch):
     fetch = download._fetch
 
     def late(url: str, archive: Path) -> None:
@@ -149,7 +143,7 @@ def test_a_second_process_that_was_faster_is_welcome(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_download_killed_anywhere_leaves_all_or_nothing(site: Site, tmp_path: Path) -> None:
+def test_a_download_killed_anywhere_leaves_all_or_nothing(site, tmp_path):
     """Every process kills itself one line later, in this module, shutil, zipfile or torch.hub."""
     traced = {sys.modules[name].__file__ for name in ("shutil", "zipfile", "torch.hub")}
     traced.add(download.__file__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ def small_model() -> models.Classifier:
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path_factory, monkeypatch):
     """An empty cache for each test, and a small network for every name."""
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("COURSE_LIB_CACHE", str(cache))
@@ -38,7 +37,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def passes(monkeypatch: pytest.MonkeyPatch) -> list:
+def passes(monkeypatch):
     """Grows with every pass of a backbone: what comes without one comes from the cache."""
     passes, extract = [], training.extract_features
     count = lambda *arguments: passes.append(arguments) or extract(*arguments)  # noqa: E731
@@ -56,7 +55,7 @@ def views(folder: Path, count: int = 2, augment: bool = True, **changes: object)
     return features.views(model, made.train, count, **{"device": "cpu", **changes})
 
 
-def test_a_domain_is_what_the_backbone_says(folder: Path, passes: list) -> None:
+def test_a_domain_is_what_the_backbone_says(folder, passes):
     found, model = load(folder), small_model().eval()
     files = datasets.scan(folder).files["train"]
     photos = loaders.Photos(files, loaders.eval_transform(model.preprocessing, 32))
@@ -74,7 +73,7 @@ def test_a_domain_is_what_the_backbone_says(folder: Path, passes: list) -> None:
             load(folder, **wrong)
 
 
-def test_views_are_of_the_same_photos_each_cut_afresh(folder: Path, passes: list) -> None:
+def test_views_are_of_the_same_photos_each_cut_afresh(folder, passes):
     dice = torch.get_rng_state()
     x, y = views(folder, 3)  # of a loader that shuffles
     assert torch.equal(torch.get_rng_state(), dice)
@@ -91,89 +90,64 @@ def test_views_are_of_the_same_photos_each_cut_afresh(folder: Path, passes: list
     assert torch.equal(again, x) and torch.equal(labels, y) and len(passes) == 6
 
 
-def version(library: object) -> Callable[[pytest.MonkeyPatch, Path], dict]:
-    return lambda patch, folder: patch.setattr(library, "__version__", "99.0") or {}
-
-
-def source(module: object) -> Callable[[pytest.MonkeyPatch, Path], dict]:
-    def change(patch: pytest.MonkeyPatch, folder: Path) -> dict:
-        real = inspect.getsource
-        patch.setattr(inspect, "getsource", lambda m: real(m) + "# other" * (m is module))
-        return {}
-
-    return change
-
-
-def other_photo(patch: pytest.MonkeyPatch, folder: Path) -> dict:
-    for path in sorted((folder / "train" / "ants").iterdir()):
-        save_photo(path, seed=999)
-    return {}
-
-
-def other_model(change: Callable[[models.Classifier], object]) -> Callable:
-    return lambda patch, folder: (change(model := small_model()), {"model": model})[1]
+def other_source(module: object) -> object:
+    real = inspect.getsource
+    return lambda asked: real(asked) + "# other" * (asked is module)
 
 
 @pytest.mark.parametrize(
-    "change",
+    "changed",
     [
-        *(lambda patch, folder, c=c: c for c in ({"count": 3}, {"seed": 1}, {"image_size": 40})),
-        *(lambda patch, folder, c=c: c for c in ({"augment": False}, {"batch_size": 4})),
-        lambda patch, folder: {"precision": "bfloat16"},
-        *map(version, (np, PIL, timm, torch, torchvision)),
-        *map(source, (loaders, styles)),
-        other_photo,
-        other_model(lambda model: model.backbone[0].bias.data.add_(1e-6)),
-        other_model(lambda model: model.backbone.__setitem__(1, nn.ReLU())),
+        *({"count": 3}, {"seed": 1}, {"image_size": 40}, {"augment": False}, {"batch_size": 4}),
+        *({"precision": "bfloat16"}, np, PIL, timm, torch, torchvision, "loaders", "styles"),
+        *("photos", "weights", "layers"),
     ],
 )
-def test_whatever_changes_the_features_changes_their_key(
-    change: Callable, folder: Path, passes: list, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usual = {"count": 2, "precision": "float32"}
-    views(folder, **usual)
-    views(folder, **usual)
+def test_whatever_changes_the_features_changes_their_key(changed, folder, passes, monkeypatch):
+    model = small_model()
+    usual = {"count": 2, "precision": "float32", "model": model}
+    for _ in range(2):
+        views(folder, **usual)
     assert len(passes) == 2
-    views(folder, **{**usual, **change(monkeypatch, folder)})
+    if changed == "photos":
+        for path in sorted((folder / "train" / "ants").iterdir()):
+            save_photo(path, seed=999)
+    elif changed == "weights":
+        model.backbone[0].bias.data.add_(1e-6)
+    elif changed == "layers":  # with the same weights
+        model.backbone[1] = nn.ReLU()
+    elif isinstance(changed, str):
+        module = getattr(features, changed)
+        monkeypatch.setattr(inspect, "getsource", other_source(module))
+    elif not isinstance(changed, dict):
+        monkeypatch.setattr(changed, "__version__", "99.0")
+    views(folder, **usual | (changed if isinstance(changed, dict) else {}))
     assert len(passes) > 2
 
 
-def test_the_head_has_no_say_in_the_features(folder: Path, passes: list) -> None:
-    model = small_model()
-    views(folder, model=model)
-    model.head.bias.data.add_(1)
-    model.train()
-    views(folder, model=model)
-    assert len(passes) == 2 and model.training
-
-
 @pytest.mark.parametrize("damage", [b"", b"no array", b"\x93NUMPY\x01\0\xff\xff", None, "shape"])
-def test_a_damaged_entry_is_computed_again(
-    damage: object, folder: Path, cache: Path, passes: list
-) -> None:
-    x, _ = views(folder, 1)
+def test_a_damaged_entry_is_computed_again(damage, folder, cache, passes):
+    model = small_model().train()
+    x, _ = views(folder, 1, model=model)
     (entry,) = cache.iterdir()
     whole = entry.read_bytes()
     entry.write_bytes(damage if isinstance(damage, bytes) else whole[: len(whole) // 2])
     if damage == "shape":
         np.save(entry, x.numpy()[:, :3])
-    assert torch.equal(views(folder, 1)[0], x) and len(passes) == 2
-    assert entry.read_bytes() == whole and [*cache.iterdir()] == [entry]
+    model.head.bias.data.add_(1)  # the head has no say in the features
+    assert torch.equal(views(folder, 1, model=model)[0], x) and len(passes) == 2
+    assert entry.read_bytes() == whole and [*cache.iterdir()] == [entry] and model.training
+    views(folder, 1, model=model)
+    assert len(passes) == 2
 
 
-def test_without_a_place_to_write_nothing_is_kept(
-    folder: Path, cache: Path, passes: list, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_place_to_write_nothing_is_kept(folder, cache, passes, monkeypatch):
     cache.rmdir()
-    cache.write_text("a file where the folder should be")
+    cache.touch()  # a file where the folder should be
     x, _ = views(folder, 1)
     cache.unlink()
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patched:
-        patched.setattr(np, "save", full)
+        patched.setattr(np, "save", lambda *_: open("/no/space/left"))  # noqa: SIM115, PTH123
         assert torch.equal(views(folder, 1)[0], x) and [*cache.iterdir()] == []
     monkeypatch.delenv("COURSE_LIB_CACHE")
     monkeypatch.setattr(datasets, "data_dir", lambda: folder / "data")
@@ -188,9 +162,7 @@ def test_without_a_place_to_write_nothing_is_kept(
         v2.Compose([v2.Lambda(abs), v2.ToDtype(torch.float32)]),
     ],
 )
-def test_a_transform_that_may_do_anything_is_not_cached(
-    transform: Callable, folder: Path, cache: Path
-) -> None:
+def test_a_transform_that_may_do_anything_is_not_cached(transform, folder, cache):
     files = [(path, 1) for path in sorted((folder / "val" / "bees").iterdir())]
     loader = DataLoader(loaders.Photos(files, transform), 2)
     x, y = features.views(small_model(), loader, device="cpu")
@@ -207,7 +179,7 @@ def toy(labels: list[int]) -> features.Domain:
     return features.Domain("toy", x, np.array(labels, dtype=int), ("ants", "bees"))
 
 
-def test_some_images_are_taken_from_every_class_without_repeats() -> None:
+def test_some_images_are_taken_from_every_class_without_repeats():
     part = toy([0, 1] * 3).take([4, 1])
     assert part.x.tolist() == [[12, 13, 14], [3, 4, 5]] and part.y.tolist() == [0, 1]
     assert len(toy([0, 1]).take([])) == 0
@@ -220,7 +192,7 @@ def test_some_images_are_taken_from_every_class_without_repeats() -> None:
             toy(labels).few(1, np.random.default_rng(0))
 
 
-def test_batches_of_features_are_drawn_by_their_own_generator() -> None:
+def test_batches_of_features_are_drawn_by_their_own_generator():
     x = torch.arange(5 * 7).reshape(5, 7, 1).float()
     own = torch.Generator()
     made, drawn = features.FeatureBatches(x, torch.arange(7), 3, own), set()
@@ -246,7 +218,7 @@ def test_batches_of_features_are_drawn_by_their_own_generator() -> None:
 
 
 @pytest.mark.parametrize("count", [None, 3])
-def test_a_head_learns_from_features_as_fit_would(count: int | None) -> None:
+def test_a_head_learns_from_features_as_fit_would(count):
     torch.manual_seed(1)
     y = torch.arange(40) % 2
     x = torch.randn(count or 1, 40, 5) + y[:, None]
@@ -271,7 +243,7 @@ def picture(size: tuple[int, int] = (40, 32)) -> Image.Image:
 
 
 @pytest.mark.parametrize("style", styles.STYLES)
-def test_a_style_keeps_size_and_input_and_repeats_itself(style: str) -> None:
+def test_a_style_keeps_size_and_input_and_repeats_itself(style):
     image = picture()
     before = image.tobytes()
     first, second = styles.restyle(image, style), styles.restyle(image, style)
@@ -287,7 +259,7 @@ def test_a_style_keeps_size_and_input_and_repeats_itself(style: str) -> None:
     assert difference.abs().max() < (1.01 if style == "photo" else 0.01)
 
 
-def test_styles_do_what_their_names_say() -> None:
+def test_styles_do_what_their_names_say():
     image = picture((224, 224))
     pixels = np.asarray(image, dtype=float)
     of = {s: np.asarray(styles.restyle(image, s), dtype=float) for s in styles.STYLES}

@@ -150,16 +150,6 @@ def test_a_wrong_request_is_one_line_and_writes_nothing(course, capsys, given, e
     assert sorted(Path.cwd().rglob("*")) == before
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"preset": "default"}'])
-def test_a_damaged_summary_is_named(course: Path, capsys, text: str) -> None:
-    folder = course / "runs" / "one"
-    folder.mkdir(parents=True)
-    (folder / "summary.json").write_text(text)
-    assert cli.main(["run", "--resume"]) == 2
-    assert "summary.json is missing, damaged, or of an older course" in capsys.readouterr().err
-    assert [path.name for path in folder.iterdir()] == ["summary.json"]
-
-
 def test_what_is_typed_is_stronger_than_presets_and_takes_the_default_s_type(course) -> None:
     found = lessons.find_lessons(course / "notebooks")
     tables, seconds = lessons.read_preset(course / "notebooks", "smoke")
@@ -224,6 +214,12 @@ def test_parameters_are_read_without_running() -> None:
 
 
 def test_files_that_cannot_be_read_are_named(course: Path, tmp_path: Path) -> None:
+    for text in ("{", "[]", '{"preset": "default"}'):
+        (tmp_path / "summary.json").write_text(text)
+        with pytest.raises(
+            ValueError, match=r"summary\.json is missing, damaged, or of an older c"
+        ):
+            lessons.asked_before(course, tmp_path)
     (course / "notebooks" / "03_third.ipynb").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match=r"03_third\.ipynb cannot be read"):
         lessons.find_lessons(course / "notebooks")
@@ -484,22 +480,19 @@ if pathlib.Path('broken').exists():
 """
 
 
-def command_line(course: Path, *given: str) -> list[str]:
-    """Command that runs the tiny lessons in a process of its own."""
-    code = (
-        "import signal, sys; from pathlib import Path\n"
-        "from course_lib import datasets; from course_lib.tools import cli\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # background jobs ignore it
-        f"datasets.course_root = lambda: Path({str(course)!r})\n"
-        f"sys.exit(cli.main({list(given)!r}))"
-    )
-    return [sys.executable, "-c", code]
+COMMAND = """
+import signal, sys; from pathlib import Path
+from course_lib import datasets; from course_lib.tools import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
+datasets.course_root = lambda: Path(sys.argv[1])
+sys.exit(cli.main(["run", "--jobs", "2"]))
+"""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL], ids=lambda kind: kind.name)
 def test_an_interrupted_run_keeps_what_it_has_and_goes_on(
-    course, tmp_path, monkeypatch, kind
+    course, tmp_path, monkeypatch, capsys, kind
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebooks = course / "notebooks"
@@ -508,7 +501,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on(
         write_lesson(notebooks, f"0{number}_slow", MARK.format(number), SLOW.format(number))
     (notebooks / "02_second.ipynb").unlink()
     (notebooks / "broken").touch()
-    command, said, started = command_line(course, "run", "--jobs", "2"), tmp_path / "said", []
+    command, said, started = [sys.executable, "-c", COMMAND, course], tmp_path / "said", []
     with said.open("w") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
         try:
             while len(list(notebooks.glob("begun*"))) < 2:
@@ -532,8 +525,6 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on(
     assert states(course) == "01"
     (notebooks / "broken").unlink()
     (notebooks / "ran.txt").unlink()
-    done = subprocess.run(command_line(course, "run", "--resume", "--jobs", "1"),
-                          cwd=tmp_path, capture_output=True, encoding="utf-8")  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    assert cli.main(["run", "--resume", "--jobs", "1"]) == 0
     assert (notebooks / "ran.txt").read_text() == "23" and states(course) == "01 02 03"
-    assert done.stdout.startswith("02_slow: started\n02_slow: ok after ")
+    assert capsys.readouterr().out.startswith("02_slow: started\n02_slow: ok after ")

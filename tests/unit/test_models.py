@@ -6,7 +6,6 @@ import hashlib
 import os
 import socket
 import urllib.error
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,11 @@ from course_lib.loaders import Preprocessing
 
 
 @pytest.fixture(scope="module")
-def embedded() -> models.Classifier:
+def embedded():
     return models.build_model(num_classes=None).eval()
 
 
-def test_the_installed_weights_know_imagenet(embedded: models.Classifier) -> None:
+def test_the_installed_weights_know_imagenet(embedded):
     """The real weights: a rendered ant is taken for some insect, not for any of 1000 things."""
     files = datasets.scan(datasets.find("insects")).files["val"][::8]
     photos = loaders.Photos(files, loaders.eval_transform(embedded.preprocessing, 224))
@@ -37,7 +36,7 @@ def test_the_installed_weights_know_imagenet(embedded: models.Classifier) -> Non
     assert sum(int(c) in insects for c in logits.argmax(dim=1)) >= len(files) / 3
 
 
-def test_each_network_has_the_preprocessing_it_learned_with(embedded: models.Classifier) -> None:
+def test_each_network_has_the_preprocessing_it_learned_with(embedded):
     half = (0.5, 0.5, 0.5)
     assert embedded.preprocessing == Preprocessing(half, half, 0.875, "bicubic")
     article = models.build_model("resnet18", pretrained=False).preprocessing
@@ -50,7 +49,7 @@ def test_each_network_has_the_preprocessing_it_learned_with(embedded: models.Cla
 @pytest.mark.parametrize(
     ("name", "features"), [("resnet18", 512), ("resnet10t", 512), ("efficientnet_lite0", 1280)]
 )
-def test_a_backbone_makes_features_and_a_head_logits(name: str, features: int) -> None:
+def test_a_backbone_makes_features_and_a_head_logits(name, features):
     model = models.build_model(name, 3, pretrained=False).eval()
     images = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
@@ -59,7 +58,7 @@ def test_a_backbone_makes_features_and_a_head_logits(name: str, features: int) -
     assert (model.head.in_features, model.head.out_features) == (features, 3)
 
 
-def test_the_two_halves_compute_what_the_whole_one_did() -> None:
+def test_the_two_halves_compute_what_the_whole_one_did():
     images = torch.randn(2, 3, 32, 32)
     for name, make in (
         ("resnet18", torchvision.models.resnet18),
@@ -72,7 +71,7 @@ def test_the_two_halves_compute_what_the_whole_one_did() -> None:
             assert torch.equal(whole(images), halves(images))
 
 
-def test_a_seed_decides_what_is_random_and_leaves_the_dice_alone() -> None:
+def test_a_seed_decides_what_is_random_and_leaves_the_dice_alone():
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
@@ -95,12 +94,12 @@ def test_a_seed_decides_what_is_random_and_leaves_the_dice_alone() -> None:
         ("resnet18", 2.0, "num_classes is 2.0"),
     ],
 )
-def test_bad_requests_are_named(name: str, classes: int, message: str) -> None:
+def test_bad_requests_are_named(name, classes, message):
     with pytest.raises(ValueError, match=message):
         models.build_model(name, classes, pretrained=False)
 
 
-def test_a_network_without_a_linear_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_without_a_linear_end_is_refused(monkeypatch):
     class Odd(nn.Module):
         pretrained_cfg, default_cfg = {}, {}
 
@@ -115,7 +114,7 @@ def test_a_network_without_a_linear_end_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hub(tmp_path, monkeypatch):
     """An empty folder of torch.hub, and no network."""
 
     def no_network(*_: object, **__: object) -> None:
@@ -135,7 +134,7 @@ def stored(weights: object, hub: Path) -> Path:
     return hub / "resnet18-f37072fd.pth"
 
 
-def test_the_articles_weights_are_taken_from_the_folder_of_torch_hub(hub: Path) -> None:
+def test_the_articles_weights_are_taken_from_the_folder_of_torch_hub(hub):
     """A stand-in: random weights under the names and shapes of the article's."""
     torch.manual_seed(1)
     stand_in = torchvision.models.resnet18()
@@ -158,7 +157,7 @@ class Planted:
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "other network", "planted"])
-def test_weights_that_are_not_the_articles_are_refused(damage: str, hub: Path) -> None:
+def test_weights_that_are_not_the_articles_are_refused(damage, hub):
     planted = {"conv1.weight": Planted(hub / "executed")}
     file = stored(planted if damage == "planted" else nn.Linear(3, 2).state_dict(), hub)
     if damage in ("cut", "empty"):
@@ -169,9 +168,7 @@ def test_weights_that_are_not_the_articles_are_refused(damage: str, hub: Path) -
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet10t"])
-def test_missing_weights_are_one_sentence_at_once_and_never_random_ones(
-    name: str, hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_weights_are_one_sentence_at_once_and_never_random_ones(name, hub, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail(f"waits {seconds} s"))
     before = models.constants.HF_HUB_OFFLINE
     with pytest.raises(
@@ -194,9 +191,7 @@ def test_missing_weights_are_one_sentence_at_once_and_never_random_ones(
         (TimeoutError("10 s"), True),
     ],
 )
-def test_the_hub_is_asked_for_weights_only_if_it_answers(
-    answer: Exception | None, offline: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_hub_is_asked_for_weights_only_if_it_answers(answer, offline, monkeypatch):
     def urlopen(address: str, timeout: float) -> Image.Image:
         assert address == models.constants.ENDPOINT and timeout <= 10
         if answer is not None:
@@ -221,7 +216,7 @@ def small_model() -> models.Classifier:
     return models.Classifier(nn.Sequential(*layers), nn.Linear(4, 2), Preprocessing())
 
 
-def test_what_is_frozen_stays_as_it_was() -> None:
+def test_what_is_frozen_stays_as_it_was():
     model = small_model().train()
     assert models.count_parameters(model) == (130, 130)
     assert models.freeze_backbone(model) is model
@@ -238,7 +233,7 @@ def test_what_is_frozen_stays_as_it_was() -> None:
     assert not models.freeze_backbone(small_model().eval()).head.training
 
 
-def test_requires_grad_alone_does_not_freeze() -> None:
+def test_requires_grad_alone_does_not_freeze():
     model = small_model()
     model.backbone.requires_grad_(False)
     before = models.fingerprint(model.backbone)
@@ -260,7 +255,7 @@ def flip_one_bit(tensor: torch.Tensor) -> None:
         lambda model: model.register_buffer("more", torch.zeros(0)),
     ],
 )
-def test_a_fingerprint_sees_every_bit(change: Callable[[models.Classifier], object]) -> None:
+def test_a_fingerprint_sees_every_bit(change):
     torch.manual_seed(0)
     model = small_model()
     before = models.fingerprint(model)
@@ -269,7 +264,7 @@ def test_a_fingerprint_sees_every_bit(change: Callable[[models.Classifier], obje
     assert models.fingerprint(model) != before and len(before) == 16
 
 
-def test_a_fingerprint_is_a_hash_of_names_and_values() -> None:
+def test_a_fingerprint_is_a_hash_of_names_and_values():
     layer = nn.Linear(1, 1, bias=False)
     expected = hashlib.sha256(b"weight" + layer.weight.detach().numpy().tobytes()).hexdigest()
     assert models.fingerprint(layer) == expected[:16]

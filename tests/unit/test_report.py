@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -15,11 +14,11 @@ def run(seed: int, labels: int, noise: float = 0.0) -> dict[str, float]:
 
 
 @pytest.fixture
-def frame() -> pd.DataFrame:
+def frame():
     return report.trials(run, 3, labels=[1, 10])
 
 
-def test_one_row_per_setting_seed_and_method(frame: pd.DataFrame) -> None:
+def test_one_row_per_setting_seed_and_method(frame):
     assert list(frame.columns) == ["labels", "seed", "method", "score"] and len(frame) == 12
     first = frame.iloc[:4].to_dict("list")
     assert (first["labels"], first["seed"]) == ([1] * 4, [0, 0, 1, 1])
@@ -32,7 +31,7 @@ def test_one_row_per_setting_seed_and_method(frame: pd.DataFrame) -> None:
         report.trials(run, 0, labels=[1])
 
 
-def test_linear_algebra_has_one_thread_during_trials_and_its_own_number_afterwards() -> None:
+def test_linear_algebra_has_one_thread_during_trials_and_its_own_number_afterwards():
     def threads() -> set[int]:
         found = [library for library in threadpool_info() if library["user_api"] == "blas"]
         return {library["num_threads"] for library in found}
@@ -42,7 +41,7 @@ def test_linear_algebra_has_one_thread_during_trials_and_its_own_number_afterwar
         assert (seen, threads()) == ([1], {2})
 
 
-def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame: pd.DataFrame) -> None:
+def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame):
     lines = report.summary(frame, "labels", digits=1).data.splitlines()
     assert lines[0] == "| method | labels 1 | labels 10 |"
     assert lines[2:] == ["| ours | 2.0 ± 1.0 | 11.0 ± 1.0 |", "| theirs | 2.0 ± 0.0 | 20.0 ± 0.0 |"]
@@ -63,7 +62,7 @@ def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame: pd.DataF
         report.summary(frame[:0])
 
 
-def test_a_mean_is_over_the_runs_named(frame: pd.DataFrame) -> None:
+def test_a_mean_is_over_the_runs_named(frame):
     assert report.mean(frame, "ours", labels=10) == report.mean(frame, "theirs") == 11
     assert report.mean(frame, "ours", labels=10, seed=2) == 12
     with pytest.raises(ValueError, match=r"no run of 'mine', labels=10: there are ours, theirs\."):
@@ -72,14 +71,14 @@ def test_a_mean_is_over_the_runs_named(frame: pd.DataFrame) -> None:
         report.mean(frame, "ours", labels=7)
 
 
-def test_numbers_have_their_spread() -> None:
+def test_numbers_have_their_spread():
     assert report.mean_std([0.5, 0.7, 0.9]) == "0.700 ± 0.200"
     assert report.mean_std([0.25], digits=2) == "0.25"
     with pytest.raises(ValueError, match="at least one"):
         report.mean_std([])
 
 
-def test_a_table_has_the_same_columns_in_every_row() -> None:
+def test_a_table_has_the_same_columns_in_every_row():
     made = report.table([{"name": "a", "share": 0.5}, {"name": "b", "share": 2}])
     assert made.data == "| name | share |\n|---|---|\n| a | 0.500 |\n| b | 2 |"
     for rows in ([], [{"a": 1}, {"b": 2}], [{"a": 1, "b": 2}, {"b": 2, "a": 1}]):
@@ -87,12 +86,12 @@ def test_a_table_has_the_same_columns_in_every_row() -> None:
             report.table(rows)
 
 
-def test_a_verdict_is_a_plain_bool(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_verdict_is_a_plain_bool(capsys):
     report.verdict("frozen beats scratch", torch.tensor(0.9) > 0.8)
     assert capsys.readouterr().out == "frozen beats scratch: True\n"
 
 
-def test_key_numbers_are_shown_and_reach_the_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_numbers_are_shown_and_reach_the_runner(monkeypatch):
     shown = []
     monkeypatch.setattr(report, "display", lambda data, raw: shown.append((data, raw)))
     report.key_numbers({"frozen": 0.9, "images": 3})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
 from types import SimpleNamespace
 
 import IPython
@@ -29,9 +28,7 @@ from course_lib.training import Predictions
         ({"JPY_SESSION_NAME": "lesson.ipynb"}, False, False),
     ],
 )
-def test_bars_are_drawn_only_for_people(
-    environment: dict, notebook: bool, watched: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bars_are_drawn_only_for_people(environment, notebook, watched, monkeypatch):
     for name in ("COURSE_LIB_PROGRESS", *progress.WATCHED_KERNEL):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -44,9 +41,7 @@ def test_bars_are_drawn_only_for_people(
 
 
 @pytest.mark.parametrize("watched", ["0", "1"])
-def test_a_bar_passes_everything_through_and_asks_once(
-    watched: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bar_passes_everything_through_and_asks_once(watched, monkeypatch, capsys):
     class Counting(list):
         iterators = 0
 
@@ -62,9 +57,7 @@ def test_a_bar_passes_everything_through_and_asks_once(
     assert ("counting" in said, "/2" in said.split("unsized")[-1]) == (watched == "1",) * 2
 
 
-def test_the_bars_of_a_cell_share_outputs_and_leave_them_empty(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_bars_of_a_cell_share_outputs_and_leave_them_empty(monkeypatch):
     shown: list[list[str]] = []
     shell = SimpleNamespace(execution_count=1, kernel=None)
 
@@ -107,9 +100,7 @@ def curves(frame: pd.DataFrame, **options: object) -> plots.Figure:
     return plots.curves(frame, "n", title="T", xlabel="X", **options)
 
 
-def test_photos_are_shown_as_jpeg_and_drawings_as_png_with_alt_text(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_photos_are_shown_as_jpeg_and_drawings_as_png_with_alt_text(monkeypatch):
     shown = []
     monkeypatch.setattr(plots, "display", lambda *data, **how: shown.append((*data, how)))
     grid = plots.image_grid([torch.rand(3, 8, 8), Image.new("RGB", (8, 8))], ["a", "b"], title="T")
@@ -123,7 +114,7 @@ def test_photos_are_shown_as_jpeg_and_drawings_as_png_with_alt_text(
         assert image.format == kind.upper() and image.width > 100
 
 
-def test_a_grid_draws_every_image_in_rows() -> None:
+def test_a_grid_draws_every_image_in_rows():
     images = [torch.full((3, 4, 4), i / 5) for i in range(7)]
     names = [str(i) for i in range(7)]
     figure = plots.image_grid(images, names, columns=3, title="T", colors=["red"] * 7)
@@ -136,7 +127,7 @@ def test_a_grid_draws_every_image_in_rows() -> None:
     assert len(plots.image_grid(images[:2]).axes) == 2
 
 
-def test_right_and_wrong_differ_in_mark_word_and_colour() -> None:
+def test_right_and_wrong_differ_in_mark_word_and_colour():
     images, classes = [torch.zeros(3, 4, 4)] * 3, ("ants", "bees")
     figure = plots.predictions_grid(images, some_predictions(), classes, [0, 1, 3], title="T")
     titles = [axis.get_title() for axis in figure.axes]
@@ -146,7 +137,7 @@ def test_right_and_wrong_differ_in_mark_word_and_colour() -> None:
     assert len({axis.title.get_color() for axis in figure.axes}) == 2
 
 
-def test_the_confusion_matrix_counts_true_classes_in_rows() -> None:
+def test_the_confusion_matrix_counts_true_classes_in_rows():
     logits = torch.tensor([[0.0, 1.0, 0.0]] * 3)  # of three classes, one was never there
     lopsided = Predictions(logits, torch.tensor([0, 0, 1]))
     axis = plots.confusion_matrix(lopsided, ("ants", "bees", "flies"), title="T").axes[0]
@@ -156,7 +147,7 @@ def test_the_confusion_matrix_counts_true_classes_in_rows() -> None:
     assert axis.get_title() == "T"
 
 
-def test_bars_are_means_from_zero_and_dots_are_runs() -> None:
+def test_bars_are_means_from_zero_and_dots_are_runs():
     runs, baseline = {"a": [0.5, 0.7], "b": [0.9]}, ("majority", 0.25)
     figure = plots.accuracy_bars(runs, title="T", baseline=baseline, label="accuracy")
     (axis,) = figure.axes
@@ -172,7 +163,7 @@ def test_bars_are_means_from_zero_and_dots_are_runs() -> None:
     )
 
 
-def test_curves_show_means_and_bands() -> None:
+def test_curves_show_means_and_bands():
     axis = curves(frame(), log_x=True, baseline=("majority", 0.5)).axes[0]
     one, two, baseline = axis.get_lines()
     assert one.get_xydata().tolist() == [[1, 2], [10, 11]]
@@ -203,6 +194,6 @@ def test_curves_show_means_and_bands() -> None:
         (lambda: plots.image_grid([]), "0 images to draw"),
     ],
 )
-def test_nothing_and_too_much_are_refused_not_dropped(draw: Callable, message: str) -> None:
+def test_nothing_and_too_much_are_refused_not_dropped(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()

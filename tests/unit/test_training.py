@@ -46,7 +46,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("when", ["epoch", "batch"])
-def test_the_loop_is_the_plain_one(when: str) -> None:
+def test_the_loop_is_the_plain_one(when):
     """The article's loop in its order, written out; weights and history are equal bit for bit."""
     model, plain, val = linear(), linear(), [*DataLoader(points(20, 1), 8)]
     optimizer, other = (AdamW(m.parameters(), lr=0.05) for m in (model, plain))
@@ -90,65 +90,51 @@ def test_the_loop_is_the_plain_one(when: str) -> None:
     assert len(history.seconds) == 4 and min(history.seconds) > 0
 
 
-class Judged(nn.Module):
-    """Gets better or worse from epoch to epoch as it is told: ``weight`` counts the steps."""
-
-    def __init__(self, margins: list[float]) -> None:
-        super().__init__()
-        self.weight, self.margins = nn.Parameter(torch.zeros(1)), margins
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            return torch.stack([self.weight.expand(len(x)), torch.zeros(len(x))], dim=1)
-        right = self.margins[round(-self.weight.item()) - 1] * x[:, 0]
-        return torch.stack([torch.zeros(len(x)), right], dim=1)
-
-
 @pytest.mark.parametrize(
-    ("margins", "best"),
+    ("judged", "best"),
     [
-        ([1, 2, -3, 1], 1),  # accuracy 1, 1, 0, 1: the lowest loss of the right ones
-        ([-1, -2, -0.5], 2),
-        ([2, 2, 2], 0),  # among equals the first
-        ([3, 1], 0),
+        ([(1, 0.3), (1, 0.2), (0, 0.1), (1, 0.3)], 1),  # the lowest loss of the right ones
+        ([(0, 2.0), (0, 3.0), (0, 1.0)], 2),
+        ([(1, 0.2), (1, 0.2)], 0),  # among equals the first
+        ([], 1),  # without validation the last
     ],
 )
-def test_the_best_epoch_is_kept(margins: list[float], best: int) -> None:
-    model = Judged(margins)
-    val = [(torch.ones(4, 1), torch.ones(4, dtype=torch.int64))]
+def test_the_best_epoch_is_kept(judged, best, monkeypatch):
+    answers = [training.Metrics(loss, accuracy) for accuracy, loss in judged]
+    waiting, steps = iter(answers), nn.Linear(1, 2)
+    nn.init.zeros_(steps.weight)
+    monkeypatch.setattr(training, "evaluate", lambda *_: next(waiting))
 
-    class Steps(SGD):
+    class Counting(SGD):
         def step(self) -> None:
-            model.weight.data -= 1
+            steps.weight.data += 1
 
-    history = fit(model, val, val, epochs=len(margins), optimizer=Steps(model.parameters()))
-    assert history.best_epoch == best and model.weight.item() == -(best + 1)
-    assert history.val_accuracy == [float(margin > 0) for margin in margins]
-    last = Judged(margins)
-    model = last
-    history = fit(model, val, epochs=2, optimizer=Steps(model.parameters()))
-    assert (history.best_epoch, history.val_loss, model.weight.item()) == (1, [], -2)
+    data = [(torch.ones(4, 1), torch.zeros(4, dtype=torch.int64))]
+    history = fit(
+        steps,
+        data,
+        data if judged else None,
+        epochs=len(judged) or 2,
+        optimizer=Counting(steps.parameters()),
+    )
+    assert history.best_epoch == best and steps.weight[0].item() == best + 1
+    assert history.val_loss == [answer.loss for answer in answers]
+    assert history.val_accuracy == [answer.accuracy for answer in answers]
 
 
-def test_a_seed_decides_whatever_ran_before() -> None:
-    def run(seed: int) -> nn.Module:
-        torch.rand(seed + 5)
+def test_a_seed_decides_whatever_ran_before():
+    def run(seed: int) -> tuple:
+        torch.rand(seed % 7 + 1)
         model = linear()
         fit(model, batches(), epochs=2, seed=seed)
-        return model
+        return models.fingerprint(model), random.random(), np.random.rand()  # noqa: NPY002
 
-    assert same(run(3), run(3)) and not same(run(3), run(4))
-
-    def draws(seed: int) -> tuple[float, ...]:
-        training.seed_everything(seed)
-        return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
-
-    assert draws(3) == draws(3)
-    assert all(one != other for one, other in zip(draws(3), draws(2**32 - 1), strict=True))
+    assert run(3) == run(3)
+    assert all(one != other for one, other in zip(run(3), run(2**32 - 1), strict=True))
 
 
 @pytest.mark.parametrize("with_val", [True, False])
-def test_a_run_goes_on_as_if_it_had_never_stopped(with_val: bool) -> None:
+def test_a_run_goes_on_as_if_it_had_never_stopped(with_val):
     """After every epoch, from copies of all there is: weights and history, bit for bit."""
     kept: list[tuple] = []
     val = (DataLoader(points(seed=1), 8),) if with_val else ()
@@ -181,31 +167,22 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(with_val: bool) -> None:
         assert vars(parts) | {"seconds": 0} == vars(whole) | {"seconds": 0}
 
 
-def test_no_epoch_changes_nothing() -> None:
-    model = linear()
-    assert fit(model, batches(), batches(), epochs=0) == training.History() and same(
-        model, linear()
-    )
-
-
-def test_every_example_counts_alike() -> None:
-    model, data, logits = linear().eval(), points(22), torch.tensor([[0.0, np.log(3)]] * 4)
+def test_every_example_counts_alike():
+    model, data = linear().eval(), points(22)
     fit(model)
     whole, ragged = (training.evaluate(model, DataLoader(data, n), "cpu") for n in (22, 21))
     assert ragged.loss == pytest.approx(whole.loss, rel=1e-5)
     assert ragged.accuracy == whole.accuracy > 0.7
+    logits = torch.tensor([[0.0, np.log(3)]] * 4)
     found = training.Predictions(logits, torch.tensor([1, 1, 0, 1]))
     assert found.probabilities.tolist() == [pytest.approx([0.25, 0.75])] * 4
     assert found.classes.tolist() == [1] * 4 and found.metrics.accuracy == 0.75
     assert found.metrics.loss == pytest.approx((3 * np.log(4 / 3) + np.log(4)) / 4)
-
-
-def test_a_criterion_of_ones_own_is_what_is_trained_with() -> None:
-    history = fit(linear(), epochs=1, criterion=lambda logits, labels: logits.sum() * 0 + 7)
+    history = fit(model, epochs=1, criterion=lambda logits, labels: logits.sum() * 0 + 7)
     assert history.train_loss == [7.0]
 
 
-def test_predicting_is_exact_in_order_and_leaves_the_mode() -> None:
+def test_predicting_is_exact_in_order_and_leaves_the_mode():
     seen = []
 
     class Spy(nn.Linear):
@@ -222,7 +199,7 @@ def test_predicting_is_exact_in_order_and_leaves_the_mode() -> None:
     assert not model.training
 
 
-def test_features_come_from_the_backbone_and_can_be_trained_on() -> None:
+def test_features_come_from_the_backbone_and_can_be_trained_on():
     backbone = nn.Sequential(nn.Conv2d(3, 5, 2), nn.Flatten())
     model = models.Classifier(backbone, nn.Linear(5, 2), loaders.Preprocessing())
     data = DataLoader(TensorDataset(torch.randn(6, 3, 2, 2), torch.arange(6) % 2), 4)
@@ -234,18 +211,20 @@ def test_features_come_from_the_backbone_and_can_be_trained_on() -> None:
     fit(nn.Linear(5, 2), [(x, y)])
 
 
-def test_what_cannot_learn_is_an_error() -> None:
-    model = linear().requires_grad_(False)
-    with pytest.raises(ValueError, match="every parameter of the optimiser is frozen"):
-        fit(model)
-    model[0].requires_grad_(True)
-    fit(model)
+def test_what_cannot_learn_is_an_error():
+    model = linear()
+    assert fit(model, batches(), batches(), epochs=0) == training.History()
+    assert same(model, linear())
     with pytest.raises(ValueError, match="epochs is -1: expected a whole number of 0 or more"):
         fit(model, epochs=-1)
+    with pytest.raises(ValueError, match="every parameter of the optimiser is frozen"):
+        fit(model.requires_grad_(False))
+    model[0].requires_grad_(True)
+    fit(model)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_is_an_error(bad: float) -> None:
+def test_a_loss_that_is_no_number_is_an_error(bad):
     model, x = nn.Linear(4, 2), torch.ones(20, 4)
     x[17] = bad
     data = DataLoader(TensorDataset(x, torch.zeros(20, dtype=torch.int64)), 4)
@@ -255,20 +234,21 @@ def test_a_loss_that_is_no_number_is_an_error(bad: float) -> None:
         fit(model, data, optimizer=sgd(model, 0.003))
 
 
-def test_a_device_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.mps, "is_available", lambda: False)
-    assert devices.pick_device() == devices.pick_device("cpu") == torch.device("cpu")
+@pytest.mark.parametrize("here", [["cpu"], ["mps", "cpu"], ["cuda", "mps", "cpu"]])
+def test_a_device_that_is_not_here_is_named(here, monkeypatch):
+    for name in ("cuda", "mps"):
+        there = name in here
+        monkeypatch.setattr(getattr(torch, name), "is_available", lambda there=there: there)
+        if there:
+            assert devices.pick_device(f"{name}:1") == torch.device(f"{name}:1")
+    assert devices.pick_device() == torch.device(here[0])
+    assert devices.pick_device("cpu") == devices.pick_device(torch.device("cpu"))
     for name in ("cuda", "mps:0", "gpu", ""):
-        with pytest.raises(ValueError, match=f"device is '{name}': this machine has cpu"):
-            training.predict(linear(), batches(), name)
-    monkeypatch.setattr(torch.mps, "is_available", lambda: True)
-    assert devices.pick_device("auto") == torch.device("mps")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert devices.pick_device("auto") == torch.device("cuda")
-    assert devices.pick_device("cuda:1") == devices.pick_device(torch.device("cuda:1"))
-    with pytest.raises(ValueError, match="this machine has cuda and mps and cpu"):
-        devices.pick_device("tpu")
+        if name.split(":")[0] not in here:
+            with pytest.raises(
+                ValueError, match=f"'{name}': this machine has {' and '.join(here)}"
+            ):
+                training.predict(linear(), batches(), name)
 
 
 class Small(nn.Module):
@@ -295,12 +275,13 @@ def pictures(seed: int = 0) -> DataLoader:
     return DataLoader(TensorDataset(images, labels), 8)
 
 
-def test_bfloat16_is_taken_where_device_and_model_gain_by_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    pick, half, full = devices.pick_precision, torch.bfloat16, torch.float32
-    depthwise, plain = nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(1, 4, 3)
+def test_bfloat16_is_taken_where_device_and_model_gain_by_it(monkeypatch):
+    cpu, cuda, half, full = *map(torch.device, ("cpu", "cuda")), torch.bfloat16, torch.float32
+    depthwise, plain, pick = (
+        nn.Conv2d(4, 4, 3, groups=4),
+        nn.Conv2d(1, 4, 3),
+        devices.pick_precision,
+    )
     monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: True)
     assert [pick("auto", cpu, m) for m in (plain, Small(2), linear())] == [half, half, full]
     assert pick("auto", cpu, depthwise) == full and pick("auto", cuda, depthwise) == half
@@ -308,23 +289,21 @@ def test_bfloat16_is_taken_where_device_and_model_gain_by_it(
     assert (pick("float32", cpu, plain), pick("bfloat16", cpu, linear())) == (full, half)
     monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: False)
     assert pick("auto", cpu, plain) == full and pick("bfloat16", cpu, plain) == half
-
-
-def test_a_device_is_asked_whether_it_has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    names, ask = ("_is_avx512_bf16_supported", "_is_amx_tile_supported"), devices._has_bfloat16
+    monkeypatch.undo()
+    ask = devices._has_bfloat16.__wrapped__
     for answers in ((False, False), (True, False), (False, True)):
-        for name, answer in zip(names, answers, strict=True):
-            monkeypatch.setattr(torch.cpu, name, lambda a=answer: a, raising=False)
-        assert ask.__wrapped__("cpu") is any(answers) and not ask.__wrapped__("mps")
-    for name in names:
-        monkeypatch.delattr(torch.cpu, name)  # a torch that does not tell
-    assert not ask.__wrapped__("cpu")
-    asked = lambda including_emulation: not including_emulation  # noqa: E731
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", asked)
-    assert ask.__wrapped__("cuda")
+        for name, answer in zip(("avx512_bf16", "amx_tile"), answers, strict=True):
+            monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda a=answer: a)
+        assert ask("cpu") is any(answers) and not ask("mps")
+    for name in ("avx512_bf16", "amx_tile"):
+        monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")  # a torch that does not tell
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
+    )
+    assert not ask("cuda") and not ask("cpu")  # what is emulated is slow
 
 
-def test_training_may_be_in_bfloat16_and_answers_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_may_be_in_bfloat16_and_answers_are_exact(monkeypatch):
     monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: True)
     model, half, full = Small(), torch.bfloat16, torch.float32
     history = fit(model, pictures(), pictures(1), epochs=12)
@@ -342,9 +321,9 @@ def test_training_may_be_in_bfloat16_and_answers_are_exact(monkeypatch: pytest.M
     assert model.seen[-1] == (True, full)
 
 
-def test_the_whole_path_on_photos(folder) -> None:
+def test_the_whole_path_on_photos(folder):
     """Real files, a real network with random weights, three epochs: dark ants and bright bees."""
-    model = models.build_model("resnet10t", pretrained=False)
+    model = models.build_model("test_resnet", pretrained=False)
     splits = loaders.make_loaders(folder, model.preprocessing, 32, 8)
     fit(model, splits.train, splits.val, optimizer=AdamW(model.parameters(), lr=1e-3))
     devices.reuse_memory()
