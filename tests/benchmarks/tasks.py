@@ -139,7 +139,7 @@ def begin(task: Task, batch_size: int) -> tuple[models.Classifier, Outcome, Cloc
 def hardware() -> str:
     """Processor, cores and threads, vector instructions, graphics card, and the versions."""
     known = Path("/proc/cpuinfo").read_text() if sys.platform == "linux" else ""
-    name = re.search(r"^model name\s*: (.*)$|$", known, re.MULTILINE)[1] or platform.machine()
+    name = re.search(r"^model name\s*: (.*)$|\Z", known, re.MULTILINE)[1] or platform.machine()
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     packages = ("torch", "torchvision", "timm", "numpy", "pillow")

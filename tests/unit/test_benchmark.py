@@ -62,10 +62,9 @@ def test_a_growing_data_set(photos, capsys, monkeypatch):
 
 def test_the_tables_of_a_gpu_are_made_on_a_cpu(capsys, monkeypatch):
     copies = growth.copies
-    monkeypatch.setattr(growth, "copies", lambda dataset, images: copies(dataset, 12))
+    monkeypatch.setattr(growth, "copies", lambda dataset, images: copies(dataset, 30))
     monkeypatch.setattr(article, "WORKERS", 0)
-    # A clock of its own: there is time for five rows, of which two are the floor's.
-    times = itertools.chain([0] * 6, itertools.repeat(1e6))
+    times = itertools.chain([0] * 6, itertools.repeat(1e6))  # there is time for five rows
     monkeypatch.setattr(gpu.time, "monotonic", lambda: next(times))
     options = ["--device", "cpu", "--quick", "--networks", models.EMBEDDED]
     gpu.main([*options, "--only", "aef"])
@@ -132,7 +131,6 @@ def test_contenders_take_turns_and_peers_go_on_with_their_best_batch(kinds, monk
 
 
 def known(contender: str, seconds: list[float], batch_size=None, **others) -> list[speed.Run]:
-    """Runs of one epoch of 100 images, one per number of seconds."""
     task = replace(TASK, contender=contender, batch_size=batch_size)
     return [(task, Outcome(epoch_seconds=[s], images=100, **others)) for s in seconds]
 
