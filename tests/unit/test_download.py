@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import itertools
 import os
 import shutil
 import signal
@@ -12,7 +13,6 @@ import struct
 import sys
 import threading
 import warnings
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -128,14 +128,14 @@ def test_what_is_there_is_not_fetched(site, tmp_path, monkeypatch):
 
 
 def test_a_second_process_that_was_faster_is_welcome(site, monkeypatch):
-    fetch = download._fetch
+    fetch, slow = download._fetch, iter([True])
 
-    def late(url: str, archive: Path) -> None:
-        monkeypatch.setattr(download, "_fetch", fetch)
-        download.download("hymenoptera", url)  # all of another process's work
+    def fetched(url: str, archive: Path) -> None:
+        if next(slow, False):
+            download.download("hymenoptera", url)  # all of another process's work
         fetch(url, archive)
 
-    monkeypatch.setattr(download, "_fetch", late)
+    monkeypatch.setattr(download, "_fetch", fetched)
     folder = download.download("hymenoptera", site.url)
     assert there(folder) == FILES and [*folder.parent.iterdir()] == [folder]
     assert len(site.seen) == 2
@@ -144,37 +144,33 @@ def test_a_second_process_that_was_faster_is_welcome(site, monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_download_killed_anywhere_leaves_all_or_nothing(site, tmp_path):
-    """Every process kills itself one line later, in this module, shutil, zipfile or torch.hub."""
+    """Each process kills itself some lines later, in this module, shutil, zipfile or torch.hub."""
     traced = {sys.modules[name].__file__ for name in ("shutil", "zipfile", "torch.hub")}
     traced.add(download.__file__)
+    left, url, data = 0, (tmp_path / "photos.zip").as_uri(), tmp_path / "data"
 
-    def die_after(left: int) -> Callable:
-        def trace(frame: object, event: str, _: object) -> Callable | None:
-            nonlocal left
-            left -= event == "line"
-            if left <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return trace if frame.f_code.co_filename in traced else None
+    def trace(frame: object, event: str, _: object) -> object:
+        nonlocal left
+        left -= event == "line"
+        if left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace if frame.f_code.co_filename in traced else None
 
-        return trace
-
-    lines, whole, data = 0, False, tmp_path / "data"
-    url = (tmp_path / "photos.zip").as_uri()
-    while not whole:
-        lines += 40
+    for lines in itertools.count(40, 40):
+        left = lines
         if (child := os.fork()) == 0:
             try:
-                sys.settrace(die_after(lines))
+                sys.settrace(trace)
                 download.download("hymenoptera", url)
                 os._exit(0)
             finally:
                 os._exit(1)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        whole = code == 0
         assert code in (0, -signal.SIGKILL)
         visible = [path for path in data.iterdir() if not path.name.startswith(".hymenoptera-")]
         assert visible in ([], [data / "hymenoptera"])
         assert not visible or there(data / "hymenoptera") == FILES
-        if visible and not whole:
-            shutil.rmtree(data / "hymenoptera")
+        if code == 0:
+            break
+        shutil.rmtree(data / "hymenoptera", ignore_errors=True)
     assert lines >= 600 and download.download("hymenoptera", site.url) == data / "hymenoptera"
