@@ -156,7 +156,8 @@ def test_all_bad_files_are_named_before_training(bad, folder):
         ("batch_size", 0, "batch_size is 0: expected a whole number of 1 or more"),
         ("device", "abacus", "device is 'abacus': this machine has "),
         ("val_fraction", 0.01, "20 images cannot be split at val_fraction=0.01 with every class"),
-        ("val_fraction", 1.5, "20 images cannot be split at val_fraction=1.5"),
+        ("val_fraction", 1.5, "val_fraction is 1.5: expected a share between 0 and 1."),
+        ("val_fraction", 2, "val_fraction is 2: expected a share between 0 and 1."),
     ],
 )
 def test_bad_values_are_named(folder, name, value, message):
