@@ -5,8 +5,6 @@ A lesson is a notebook ``NN_name.ipynb``. Its parameters are the plain values in
 A cell hands its key numbers over with ``course_lib.report.key_numbers``.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import difflib
