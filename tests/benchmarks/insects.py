@@ -103,12 +103,12 @@ def rows(folders: list[Path], size: int, scratch_epochs: int) -> Iterator[tuple[
         return tuple(map(np.concatenate, zip(*parts[:2], strict=True))), parts[2]
 
     def pixels(loader) -> Split:
-        images, labels = map(np.concatenate, zip(*loader, strict=True))
-        return images.transpose(0, 2, 3, 1).astype(float), labels
+        images, labels = map(torch.cat, zip(*loader, strict=True))
+        return images.numpy().transpose(0, 2, 3, 1).astype(float), labels.numpy()
 
     def frozen(seed: int = 0, pretrained: bool = False) -> tuple[Split, Split]:
         model = build_model(pretrained=pretrained, seed=seed)
-        return both(model.preprocessing, lambda part: map(np.array, extract_features(model, part)))
+        return both(model.preprocessing, lambda p: [t.numpy() for t in extract_features(model, p)])
 
     train, test = both(Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), pixels)
     yield "larger class of the test images", [max(np.bincount(test[1])) / len(test[1])]

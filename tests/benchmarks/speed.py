@@ -155,7 +155,6 @@ def speed_rows(runs: Sequence[Run]) -> list[dict]:
 
 
 def line(cells: Iterable[object]) -> str:
-    """A row of a Markdown table."""
     return "| " + " | ".join(map(str, cells)) + " |"
 
 

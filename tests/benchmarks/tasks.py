@@ -74,7 +74,6 @@ class Outcome:
 
     @property
     def seconds(self) -> float:
-        """From the first photo opened to the last epoch done."""
         return self.setup_seconds + sum(self.epoch_seconds)
 
     @property
