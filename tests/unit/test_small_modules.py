@@ -191,7 +191,6 @@ def test_curves_show_means_and_bands():
         (lambda: plots.accuracy_bars({}, title=""), "0 bars to draw"),
         (lambda: plots.accuracy_bars({str(i): [1.0] for i in range(7)}, title=""), "7 bars"),
         (lambda: plots.accuracy_bars({"a": []}, title=""), "at least one data point"),
-        (lambda: plots.image_grid([]), "0 images to draw"),
     ],
 )
 def test_nothing_and_too_much_are_refused_not_dropped(draw, message):
