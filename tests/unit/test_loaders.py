@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 from random_photos import save_photo
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
+from torchvision.datasets import ImageFolder
 from torchvision.transforms import InterpolationMode, v2
 
 from course_lib import datasets, devices, loaders, on_device
@@ -30,18 +31,11 @@ def torchvisions(data: loaders.Photos, made: Preprocessing, size: int, random: b
     if random:
         cut = [v2.RandomResizedCrop(size, interpolation=mode), v2.RandomHorizontalFlip()]
     scaled = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(made.mean, made.std)]
-    pipeline = v2.Compose([*cut, *scaled])
-
-    class Reference:
-        def __len__(self) -> int:
-            return len(data.paths)
-
-        def __getitem__(self, index: int) -> tuple:
-            path = data.paths[index]
-            with Image.open(path) as file:
-                return pipeline(v2.functional.pil_to_tensor(file)), int(path.parent.name == "bees")
-
-    return DataLoader(Reference(), 6, random, generator=torch.Generator().manual_seed(3))
+    pipeline = v2.Compose([v2.PILToTensor(), *cut, *scaled])
+    every = ImageFolder(str(data.paths[0].parents[1]), pipeline)
+    paths = [Path(path) for path, _ in every.samples]
+    chosen = Subset(every, [paths.index(path) for path in data.paths])
+    return DataLoader(chosen, 6, random, generator=torch.Generator().manual_seed(3))
 
 
 @pytest.mark.parametrize("in_memory", [True, False])

@@ -84,11 +84,6 @@ def test_the_bars_of_a_cell_share_outputs_and_leave_them_empty(monkeypatch):
     assert len(shown) == 3
 
 
-def some_predictions() -> Predictions:
-    logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 3.0]])
-    return Predictions(logits, torch.tensor([0, 0, 1, 1]))
-
-
 def frame(methods: int = 2, seeds: int = 3, **grid: list) -> pd.DataFrame:
     def run(seed: int, n: int) -> dict:
         return {f"method {i}": n * (i + 1.0) + seed * (i == 0) for i in range(methods)}
@@ -128,8 +123,9 @@ def test_a_grid_draws_every_image_in_rows():
 
 
 def test_right_and_wrong_differ_in_mark_word_and_colour():
-    images, classes = [torch.zeros(3, 4, 4)] * 3, ("ants", "bees")
-    figure = plots.predictions_grid(images, some_predictions(), classes, [0, 1, 3], title="T")
+    logits = torch.tensor([[2.0, 0.0], [9.0, 9.0], [0.0, 1.0], [0.0, 3.0]])
+    said, images = Predictions(logits, torch.tensor([0, 1, 0, 1])), [torch.zeros(3, 4, 4)] * 3
+    figure = plots.predictions_grid(images, said, ("ants", "bees"), [0, 2, 3], title="T")
     titles = [axis.get_title() for axis in figure.axes]
     assert titles == ["✓ ants 88%", "✗ bees 73%\nis ants", "✓ bees 95%"]
     edges = [axis.spines["left"].get_edgecolor() for axis in figure.axes]
@@ -158,9 +154,8 @@ def test_bars_are_means_from_zero_and_dots_are_runs():
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["a", "b"]
     assert [text.get_text() for text in axis.texts] == ["0.60", "0.90"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["majority"]
-    assert (
-        axis.get_ylabel() == "accuracy" and len({bar.get_facecolor() for bar in axis.patches}) == 2
-    )
+    assert axis.patches[0].get_facecolor() != axis.patches[1].get_facecolor()
+    assert axis.get_ylabel() == "accuracy"
 
 
 def test_curves_show_means_and_bands():
@@ -191,7 +186,6 @@ def test_curves_show_means_and_bands():
         (lambda: plots.accuracy_bars({}, title=""), "0 bars to draw"),
         (lambda: plots.accuracy_bars({str(i): [1.0] for i in range(7)}, title=""), "7 bars"),
         (lambda: plots.accuracy_bars({"a": []}, title=""), "at least one data point"),
-        (lambda: plots.image_grid([]), "0 images to draw"),
     ],
 )
 def test_nothing_and_too_much_are_refused_not_dropped(draw, message):

@@ -110,13 +110,8 @@ def test_the_best_epoch_is_kept(judged, best, monkeypatch):
             steps.weight.data += 1
 
     data = [(torch.ones(4, 1), torch.zeros(4, dtype=torch.int64))]
-    history = fit(
-        steps,
-        data,
-        data if judged else None,
-        epochs=len(judged) or 2,
-        optimizer=Counting(steps.parameters()),
-    )
+    options = {"epochs": len(judged) or 2, "optimizer": Counting(steps.parameters())}
+    history = fit(steps, data, data if judged else None, **options)
     assert history.best_epoch == best and steps.weight[0].item() == best + 1
     assert history.val_loss == [answer.loss for answer in answers]
     assert history.val_accuracy == [answer.accuracy for answer in answers]
@@ -223,14 +218,12 @@ def test_what_cannot_learn_is_an_error():
     fit(model)
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_is_an_error(bad):
+def test_a_loss_that_is_no_number_is_an_error():
     model, x = nn.Linear(4, 2), torch.ones(20, 4)
-    x[17] = bad
+    x[17] = torch.inf
     data = DataLoader(TensorDataset(x, torch.zeros(20, dtype=torch.int64)), 4)
-    with pytest.raises(
-        FloatingPointError, match=r"loss became nan at learning rate 0\.003: .*tenth"
-    ):
+    message = r"loss became nan at learning rate 0\.003: .* tenth of it"
+    with pytest.raises(FloatingPointError, match=message):
         fit(model, data, optimizer=sgd(model, 0.003))
 
 
@@ -245,9 +238,8 @@ def test_a_device_that_is_not_here_is_named(here, monkeypatch):
     assert devices.pick_device("cpu") == devices.pick_device(torch.device("cpu"))
     for name in ("cuda", "mps:0", "gpu", ""):
         if name.split(":")[0] not in here:
-            with pytest.raises(
-                ValueError, match=f"'{name}': this machine has {' and '.join(here)}"
-            ):
+            message = f"device is '{name}': this machine has {' and '.join(here)}"
+            with pytest.raises(ValueError, match=message):
                 training.predict(linear(), batches(), name)
 
 
@@ -277,11 +269,8 @@ def pictures(seed: int = 0) -> DataLoader:
 
 def test_bfloat16_is_taken_where_device_and_model_gain_by_it(monkeypatch):
     cpu, cuda, half, full = *map(torch.device, ("cpu", "cuda")), torch.bfloat16, torch.float32
-    depthwise, plain, pick = (
-        nn.Conv2d(4, 4, 3, groups=4),
-        nn.Conv2d(1, 4, 3),
-        devices.pick_precision,
-    )
+    depthwise, plain = nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(1, 4, 3)
+    pick, ask = devices.pick_precision, devices._has_bfloat16.__wrapped__
     monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: True)
     assert [pick("auto", cpu, m) for m in (plain, Small(2), linear())] == [half, half, full]
     assert pick("auto", cpu, depthwise) == full and pick("auto", cuda, depthwise) == half
@@ -290,7 +279,6 @@ def test_bfloat16_is_taken_where_device_and_model_gain_by_it(monkeypatch):
     monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: False)
     assert pick("auto", cpu, plain) == full and pick("bfloat16", cpu, plain) == half
     monkeypatch.undo()
-    ask = devices._has_bfloat16.__wrapped__
     for answers in ((False, False), (True, False), (False, True)):
         for name, answer in zip(("avx512_bf16", "amx_tile"), answers, strict=True):
             monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda a=answer: a)
