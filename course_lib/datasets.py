@@ -73,7 +73,7 @@ def find(dataset: str | Path) -> Path:
                 f"{HYMENOPTERA_DIR} to a copy of the photos; or use 'insects', which are here."
             )
     else:
-        folder = Path(dataset).expanduser()
+        folder = Path(name).expanduser()
         folder = folder if folder.exists() else course_root() / folder
         if not name.strip() or not folder.is_dir():
             close = difflib.get_close_matches(name.lower(), KNOWN, n=1)

@@ -115,7 +115,7 @@ def _key(paths: Sequence[Path], model, device, dtype, *settings: str | int) -> s
     photos = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     libraries = [library.__version__ for library in (np, PIL, timm, torch, torchvision)]
     code = [inspect.getsource(module) for module in (loaders, styles)]
-    machine = [models.fingerprint(model.backbone), device.type, str(dtype)]
+    machine = [repr(model.backbone), models.fingerprint(model.backbone), device.type, str(dtype)]
     everything = json.dumps([*photos, *machine, *libraries, *code, *settings])
     return hashlib.sha256(everything.encode()).hexdigest()[:32]
 

@@ -175,6 +175,8 @@ def split(labels: Sequence[int], val_fraction: float, seed: int) -> tuple[list[i
     """Divide positions at random into two sorted parts with the same share of every class."""
     from sklearn.model_selection import train_test_split  # takes a second to import
 
+    if not 0 < val_fraction < 1:
+        raise ValueError(f"val_fraction is {val_fraction!r}: expected a share between 0 and 1.")
     how = {"test_size": val_fraction, "stratify": labels, "random_state": seed}
     try:
         train, val = train_test_split(range(len(labels)), **how)

@@ -108,7 +108,8 @@ def _the_articles(pretrained: bool) -> tuple[nn.Module, Preprocessing]:
 def _from_timm(name: str, pretrained: bool) -> nn.Module:
     if not timm.is_model(name):
         close = difflib.get_close_matches(str(name), [EMBEDDED, ARTICLE, *timm.list_models()], n=1)
-        raise ValueError(f"backbone is {name!r}: no name that timm knows, as {close} would be.")
+        like = repr((close or [EMBEDDED])[0])
+        raise ValueError(f"backbone is {name!r}: no name that timm knows, as {like} would be.")
     if not pretrained:
         return timm.create_model(name)
     offline = constants.HF_HUB_OFFLINE

@@ -56,7 +56,7 @@ def image_grid(
         axis.set(xticks=[], yticks=[], frame_on=False)
     for number, (axis, image) in enumerate(zip(axes, images, strict=False)):
         if isinstance(image, Tensor):
-            image = image.cpu().clamp(0, 1).movedim(0, 2)
+            image = image.cpu().clamp(0, 1).movedim(0, 2).numpy()
         axis.imshow(image)
         color = colors[number] if colors else "black"
         if titles:

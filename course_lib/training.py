@@ -59,16 +59,13 @@ class Predictions:
 
 @dataclass
 class History:
-    """One entry per epoch; ``best_epoch`` (from 0) is the one whose weights the model holds.
+    """One entry per epoch; ``best_epoch`` (from 0) is the one whose weights the model holds."""
 
-    Training metrics are averaged while the weights still change; the rate is the last group's.
-    """
-
-    train_loss: list[float] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)  # while the weights still change
     train_accuracy: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     val_accuracy: list[float] = field(default_factory=list)
-    learning_rate: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)  # of the last parameter group
     seconds: list[float] = field(default_factory=list)
     best_epoch: int | None = None
 

@@ -5,8 +5,6 @@ opens every file once, reports what is damaged, doubled, misplaced or scarce, an
 listing of the images that are left. It changes nothing on the disk.
 """
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import os

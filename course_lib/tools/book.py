@@ -7,8 +7,6 @@ that describe figures, formulas that need no script from elsewhere, and links wh
 another. Sphinx calls ``setup``, as of every extension.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import importlib

@@ -3,8 +3,6 @@
 Nothing is imported before a command needs it, so that help and ``info`` come at once.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import subprocess
@@ -26,17 +24,16 @@ def run(options: Options) -> int:
 
     notebooks, output = course_root() / "notebooks", options.output or course_root() / "runs"
     asked = {"preset": options.preset, "overrides": options.overrides, "only": options.only}
-    how = {"cell_timeout": options.cell_timeout, "jobs": options.jobs}
     if options.resume is None:
         asked["preset"] = options.preset or "default"
-        folder, results = lessons.run(notebooks, output, **asked, **how)
     elif any(asked.values()):
         raise ValueError(
             "--resume goes on with what was asked for then: give no --only, --preset or -p"
         )
     else:
-        named = Path(options.resume) if options.resume else None
-        folder, results = lessons.resume(notebooks, output, named, **how)
+        asked = lessons.asked_before(output, Path(options.resume) if options.resume else None)
+    how = {"cell_timeout": options.cell_timeout, "jobs": options.jobs}
+    folder, results = lessons.run(notebooks, output, **asked, **how)
     print(lessons.summary(results))
     print(f"pages: {folder / 'index.html'}")
     return int(any(result.error for result in results))
@@ -155,11 +152,6 @@ def predict(options: Options) -> int:
 def bench(options: Options) -> int:
     """Measure how fast the training is, beside the article's and others'."""
     script = course_root() / "tests" / "benchmarks" / "speed.py"
-    if not script.is_file():
-        raise FileNotFoundError(
-            f"bench needs {script}, which is not there: the benchmark is part of the course's "
-            "repository, not of the installed package. Run it in a full copy of the repository."
-        )
     return subprocess.run([sys.executable, str(script), *options.rest], check=False).returncode
 
 
@@ -171,11 +163,8 @@ def info(options: Options) -> int:
     from course_lib.tools import info
 
     print(info.report())
-    try:
-        from course_lib import datasets, devices
-    except ImportError as error:  # said above as well, package by package
-        print(f"device and data sets: unknown ({error})")
-        return 1
+    from course_lib import datasets, devices  # after that: torch may be what is missing
+
     print(f"device: {devices.pick_device('auto')}")
     for name in datasets.KNOWN:
         try:
@@ -222,28 +211,22 @@ def build_parser() -> Parser:
         )
 
     option = add(run)
-    preset = "parameters from presets.toml: default, smoke (does everything run?) or article"
-    option("--preset", "NAME", preset)
+    option("--preset", "NAME", "of presets.toml: default, smoke (does everything run?) or article")
     given = "a parameter for every lesson that has it, as in '-p epochs 5'; may be repeated"
     option("-p", ("NAME", "VALUE"), given, dest="overrides", nargs=2, action="append", default=[])
     limit = "a cell that takes longer fails (default: what the preset says, else 1800)"
     option("--cell-timeout", "SECONDS", limit, type=positive)
-    jobs = "lessons that run at a time (default: 2, if there are two cores); 1 to measure each"
-    option("--jobs", "N", jobs, type=positive)
+    option("--jobs", "N", "lessons that run at a time (default: 2); 1 to time them", type=positive)
     option("--output", "FOLDER", "where to put the run (default: runs/)", type=Path)
-    resume = "go on with the newest run, or that in FOLDER: what failed, is missing or has changed"
-    option("--resume", "FOLDER", resume, nargs="?", const="")
-    only = "these lessons, as in '--only 08' or '--only 07,08'; may be repeated"
+    again = "go on with the newest run, or that in FOLDER: what failed, is missing or has changed"
+    option("--resume", "FOLDER", again, nargs="?", const="")
+    chosen = "these lessons, as in '--only 08' or '--only 07,08'; may be repeated"
     for command in (option, add(save), add(check)):
-        command("--only", "NN", only, type=names, action="extend", default=[])
+        command("--only", "NN", chosen, type=names, action="extend", default=[])
     option = add(book)
-    executed = "executed lessons, such as those of a run (default: the saved ones, in notebooks/)"
-    option("--lessons", "FOLDER", executed, type=Path)
-    site = "where to put the site; an earlier one is replaced (default: runs/book)"
-    option("--output", "FOLDER", site, type=Path)
-
+    option("--lessons", "FOLDER", "executed lessons, such as a run's (default: saved)", type=Path)
+    option("--output", "FOLDER", "where the site goes, replaced (default: runs/book)", type=Path)
     add(download)("name", "NAME", "hymenoptera, the photos of the article")
-
     option = add(train, argument_default=argparse.SUPPRESS)  # the defaults are those of Settings
     option("--dataset", "NAME", "insects (default), hymenoptera, or a folder with train/ and val/")
     option("--backbone", "NAME", "efficientnet_lite0 (default), resnet18, or a name of timm")
@@ -260,14 +243,11 @@ def build_parser() -> Parser:
     scratch, plain = "start from random weights", "no random crops and flips"
     switch("--from-scratch", dest="pretrained", action="store_false", help=scratch)
     switch("--no-augment", dest="augment", action="store_false", help=plain)
-
     add(audit)("dataset", "FOLDER", "a folder with train/ and val/")
-
     option = add(predict)
     option("model", "MODEL", "a .safetensors file that lesson 12 saved")
     option("photos", "PHOTO", "image files", nargs="+")
     option("--device", "NAME", "auto (default), cpu, cuda or mps", default="auto")
-
     add(bench, add_help=False)  # the benchmark has options of its own: 'bench --help'
     add(info)
     return parser

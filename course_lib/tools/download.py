@@ -1,7 +1,5 @@
 """The one download of the course: the photos of the article."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

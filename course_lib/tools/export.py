@@ -6,8 +6,6 @@ all of it goes into one `safetensors <https://huggingface.co/docs/safetensors>`_
 holds numbers and text; reading it runs no code, unlike a pickle (``.pt``, ``.pth``).
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import textwrap

@@ -8,8 +8,6 @@ of every batch; all draw the same batches, and every image rolls dice of its own
 not depend on how many processes took part, to within rounding, unless BatchNorm learns on CPUs.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import random

@@ -1,7 +1,5 @@
 """Is everything installed that the course needs? Answered without importing any of it."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 import re

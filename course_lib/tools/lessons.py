@@ -5,8 +5,6 @@ A lesson is a notebook ``NN_name.ipynb``. Its parameters are the plain values in
 A cell hands its key numbers over with ``course_lib.report.key_numbers``.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import difflib
@@ -114,7 +112,7 @@ def read_parameters(source: str) -> dict[str, Value]:
             if type(values[name]) not in KINDS:
                 raise ValueError
     except (KeyError, ValueError, SyntaxError):
-        problem = f"in the parameters cell, {line!r} is no plain value with one '='"
+        problem = f"in the parameters cell, {line!r} is no plain 'name = value'"
         raise ValueError(problem) from None
     return values
 
@@ -355,9 +353,9 @@ def run(
 ) -> tuple[Path, list[Result]]:
     """Run lessons in their order, in a new folder in ``output``; return it and the results.
 
-    Two lessons run at a time where there are cores for it, unless ``jobs`` says otherwise: on one
-    core each they end sooner than one after the other on both, since much of a lesson is work for
-    one core, such as imports and figures. `resume` gives the ``folder`` and results of ``before``.
+    Two run at a time where there are cores for it, unless ``jobs`` says otherwise: much of a lesson
+    is work for one core, such as imports and figures. In a ``folder`` with results of ``before``,
+    those that succeeded are not run again, unless lessons or their values have changed since.
     """
     lessons = find_lessons(notebooks, only)
     tables, allowed = read_preset(notebooks, preset)
@@ -388,28 +386,21 @@ def run(
         ) from None
 
 
-def resume(
-    notebooks: Path, output: Path, folder: Path | None = None, **how: int | None
-) -> tuple[Path, list[Result]]:
-    """Go on with the run in ``folder``, or with the newest in ``output``, as it was asked for.
-
-    Lessons that succeeded are not run again, unless they or their values have changed since.
-    ``how`` holds ``cell_timeout`` and ``jobs`` of `run`.
-    """
+def asked_before(output: Path, folder: Path | None) -> dict[str, Any]:
+    """What `run` needs to go on with the run in ``folder``, or with the newest in ``output``."""
     if folder is None:
         begun = sorted(output.glob(f"*/{SUMMARY}"), key=lambda path: path.stat().st_mtime_ns)
         if not begun:
             raise ValueError(f"there is no run in {output} to go on with: start one without it")
         folder = begun[-1].parent
-    folder = folder.resolve()
     try:
         about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        request = {name: about[name] for name in ("preset", "overrides", "only")}
+        asked = {name: about[name] for name in ("preset", "overrides", "only")}
         before = [Result(**result) for result in about["lessons"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"{folder / SUMMARY} is missing, damaged, or of an older course"
         raise ValueError(f"{what} ({error}): start a new run") from None
-    return run(notebooks, output, folder=folder, before=before, **request, **how)
+    return {**asked, "folder": folder.resolve(), "before": before}
 
 
 def _run_in(
@@ -427,7 +418,9 @@ def _run_in(
         results = [done[lesson.name] for lesson, _ in work if lesson.name in done]
         about = {**request, "started": folder.name, "lessons": [asdict(r) for r in results]}
         _write(folder / SUMMARY, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
-        _write(folder / "index.html", index_page(folder, results))
+        template = TEMPLATES.joinpath("index.html").read_text(encoding="utf-8")
+        page = jinja2.Template(template, autoescape=True).render(folder=folder, results=results)
+        _write(folder / "index.html", page)
         return results
 
     def still_holds(lesson: Lesson, values: dict[str, Value]) -> bool:
@@ -481,12 +474,6 @@ def lesson_page(executed: Any, title: str) -> str:
     template = TEMPLATES.joinpath("lesson.html").read_text(encoding="utf-8")
     exporter = HTMLExporter(template_name="lab", raw_template=template)
     return exporter.from_notebook_node(executed, {"metadata": {"name": title}})[0]
-
-
-def index_page(folder: Path, results: Sequence[Result]) -> str:
-    """Page that leads to every lesson of a run."""
-    template = TEMPLATES.joinpath("index.html").read_text(encoding="utf-8")
-    return jinja2.Template(template, autoescape=True).render(folder=folder, results=results)
 
 
 def summary(results: Sequence[Result]) -> str:

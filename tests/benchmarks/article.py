@@ -7,11 +7,9 @@ forward pass in every epoch. What made it stop in a present-day torch is left ou
 ``pretrained=True``), what it prints too. The source: https://www.cnblogs.com/ddgjye/p/11146467.html
 """
 
-from __future__ import annotations
-
 import copy
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 from benchmarks.tasks import Outcome, Task, begin
@@ -26,9 +24,7 @@ from course_lib.loaders import Preprocessing
 BATCH_SIZE, WORKERS = 4, 4
 
 
-def image_datasets(
-    dataset: str, preprocessing: Preprocessing, size: int
-) -> dict[str, datasets.ImageFolder]:
+def image_datasets(dataset: str, preprocessing: Preprocessing, size: int) -> dict:
     """The article's two folders with its transforms, at the backbone's mean and spread."""
     mode = transforms.InterpolationMode(preprocessing.interpolation)
     last = [transforms.ToTensor(), transforms.Normalize(preprocessing.mean, preprocessing.std)]
@@ -43,13 +39,7 @@ def image_datasets(
 
 
 def train_model(
-    model: nn.Module,
-    dataloaders: Mapping[str, DataLoader],
-    criterion: nn.Module,
-    optimizer: optim.Optimizer,
-    scheduler: lr_scheduler.LRScheduler,
-    num_epochs: int = 25,
-    device: torch.device | str = "cpu",
+    model, dataloaders, criterion, optimizer, scheduler, num_epochs=25, device="cpu"
 ) -> Iterator[float]:
     """Train as the article does; yield the validation accuracy after each epoch."""
     best_model_wts = copy.deepcopy(model.state_dict())
@@ -87,10 +77,8 @@ def run(task: Task) -> Outcome:
     """Train for the epochs of a task: the head alone if it is "frozen", everything otherwise."""
     model, outcome, clock = begin(task, BATCH_SIZE)
     photos = image_datasets(task.dataset, model.preprocessing, task.image_size)
-    loaders = {
-        x: DataLoader(photos[x], batch_size=BATCH_SIZE, shuffle=True, num_workers=task.workers)
-        for x in photos
-    }
+    options = {"batch_size": BATCH_SIZE, "shuffle": True, "num_workers": task.workers}
+    loaders = {x: DataLoader(photos[x], **options) for x in photos}
     outcome.images = sum(len(part) for part in photos.values())
     clock.opened()
     model.to(clock.device)

@@ -4,17 +4,16 @@
     python tests/benchmarks/gpu.py --profile
     python tests/benchmarks/gpu.py --device cpu --quick
 
-Rows are printed as they are measured; parts for which no time is left are skipped, and say so. The
-photos are `insects`, or `hymenoptera` where HYMENOPTERA_DIR says where they are.
+Rows are printed as they are measured; for some there may be no time left. The photos are `insects`,
+or `hymenoptera` where HYMENOPTERA_DIR says where they are.
 """
-
-from __future__ import annotations
 
 import argparse
 import gc
 import os
 import sys
 import time
+import timeit
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
@@ -84,13 +83,11 @@ def measure(options: Namespace, task: Task, guess: float) -> Outcome | str:
 def speed_table(options: Namespace) -> float:
     """Seconds an epoch of every contender; returns those of the article's loop."""
     found: dict[tuple, list[speed.Run]] = {}
-    article_key = ("a", "float32", article.BATCH_SIZE)
+    slow = ("a", "float32", article.BATCH_SIZE)
     weights = "ImageNet weights" if options.pretrained else "random weights"
     columns = speed.row([(task_of(options, "f"), Outcome(epoch_seconds=[1.0]))])
     heading(f"{options.network}, {weights}, {options.size} px, {options.photos}", columns)
-    for contender, others in CONTENDERS:
-        if contender not in options.only:
-            continue
+    for contender, others in (pair for pair in CONTENDERS if pair[0] in options.only):
         task = task_of(options, contender, **others)
         outcome = measure(options, task, 15)
         if isinstance(outcome, str):
@@ -99,8 +96,8 @@ def speed_table(options: Namespace) -> float:
         precision, size = outcome.precision, outcome.batch_size
         found[contender, precision, size] = runs = [(task, outcome)]
         floor = found.get(("f", precision, size), found.get(("f", precision, ours.BATCH_SIZE), []))
-        show(*speed.row(runs, found.get(article_key, []), floor).values())
-    return speed.seconds_of(found[article_key]) if article_key in found else 3.0
+        show(*speed.row(runs, found.get(slow, []), floor).values())
+    return speed.seconds_of(found[slow]) if slow in found else 3.0
 
 
 def accuracy_table(options: Namespace, slow: float) -> None:
@@ -117,18 +114,15 @@ def accuracy_table(options: Namespace, slow: float) -> None:
                 show(seed, name, outcome)
                 continue
             goal = goal or max(outcome.accuracy)
-            until = outcome.seconds_to(goal)
-            reached = "not reached" if until is None else f"{until:.2f}"
+            until = outcome.seconds_to(goal) or float("inf")
             last, best = outcome.accuracy[-1], max(outcome.accuracy)
-            show(seed, name, f"{outcome.seconds:.2f}", f"{last:.3f}", f"{best:.3f}", reached)
+            show(seed, name, f"{outcome.seconds:.2f}", f"{last:.3f}", f"{best:.3f}", f"{until:.2f}")
 
 
 def profile_table(options: Namespace) -> None:
-    """What limits us: the wall clock against the GPU's own kernels, for an epoch and its parts.
-
-    Where kernels take much less time than the clock shows, the GPU waits for Python.
-    """
+    """What limits us: if kernels take much less time than the clock, the GPU waits for Python."""
     epochs, on_card = range(options.epochs), options.device == "cuda"
+    activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_card]
     task = task_of(options, "e", epochs=options.epochs)
     model, parts, clock = ours.begin(task)
     passes, shown = ours.passes(task, model, parts), None
@@ -139,21 +133,14 @@ def profile_table(options: Namespace) -> None:
         ("passes alone", lambda: [passes() for _ in epochs]),
         ("batches alone", lambda: [None for _ in epochs for part in parts for _batch in part]),
     ):
-        seconds = []
-        for _ in range(4):
-            began = time.perf_counter()
-            action()
-            clock.read()  # waits for the GPU
-            seconds.append((time.perf_counter() - began) / len(epochs))
-        activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_card]
+        both = lambda action=action: (action(), clock.read())  # noqa: E731 - waits for the GPU
+        seconds = median(timeit.repeat(both, number=1, repeat=4)[1:]) / len(epochs)
         with profile(activities=activities) as profiled:
-            action()
-            clock.read()
+            both()
         events = profiled.key_averages()
-        kernels = sum(e.self_device_time_total for e in events if "CUDA" in str(e.device_type))
-        kernels /= 1e6 * len(epochs)
-        middle = median(seconds[1:])
-        show(name, f"{middle:.4f}", f"{kernels:.4f}", f"{kernels / middle:.2f}")
+        on_gpu = [e for e in events if "CUDA" in str(e.device_type) and not e.is_user_annotation]
+        kernels = sum(e.self_device_time_total for e in on_gpu) / 1e6 / len(epochs)
+        show(name, f"{seconds:.4f}", f"{kernels:.4f}", f"{kernels / seconds:.2f}")
         shown = shown or events
     for key in ["self_cuda_time_total"] * on_card + ["self_cpu_time_total"]:
         print(f"\n{shown.table(sort_by=key, row_limit=14, max_name_column_width=50)}")
@@ -182,11 +169,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options, began = parser.parse_args(arguments), time.monotonic()
     options.ends = began + 60 * options.minutes
     options.size, options.epochs, options.long = (32, 2, 2) if options.quick else (224, 5, 25)
-    options.seeds = min(options.seeds, 1) if options.quick else options.seeds
+    options.seeds = 1 if options.quick else options.seeds
     dataset = "hymenoptera" if os.environ.get("HYMENOPTERA_DIR") else "insects"
     options.photos = dataset + ", 60 small copies" * options.quick
-    print(f"{tasks.hardware()}; {date.today()}")
-    print(f"float32 convolutions in TF32: {torch.backends.cudnn.allow_tf32}", flush=True)
+    print(tasks.hardware(), date.today(), f"TF32: {torch.backends.cudnn.allow_tf32}", flush=True)
     with growth.copies(dataset, 60) if options.quick else nullcontext(dataset) as options.dataset:
         for network in options.networks:
             options.network, options.pretrained = network, pretrained(network)

@@ -1,7 +1,5 @@
 """The course's own way, with default arguments, and the floor below which no loop can get."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,11 +62,7 @@ def train(
     """Fine-tune with the clock running."""
     settings = {"device": task.device, "precision": task.precision, "seed": task.seed}
     rates = (BODY_RATE, head_rate)
-    one_cycle(model, parts, rates, task.epochs, after_epoch=lap_of(clock), **settings)
-
-
-def lap_of(clock: Clock) -> Callable[[training.Run], None]:
-    return lambda run: clock.lap(run.history.val_accuracy[-1])
+    one_cycle(model, parts, rates, task.epochs, after_epoch=clock.after_epoch, **settings)
 
 
 def one_cycle(
@@ -76,7 +70,9 @@ def one_cycle(
 ) -> None:
     """Train backbone and head at rates of their own, with AdamW and a one-cycle schedule."""
     groups = zip((model.backbone, model.head), rates, strict=True)
-    optimizer = torch.optim.AdamW([{"params": part.parameters(), "lr": r} for part, r in groups])
+    weights = [{"params": part.parameters(), "lr": rate} for part, rate in groups]
+    fused = settings.get("device") == "cuda"  # one kernel a step: it is launches that take the time
+    optimizer = torch.optim.AdamW(weights, fused=fused)
     steps = epochs * len(parts[0])
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
     settings |= {"optimizer": optimizer, "scheduler": scheduler, "scheduler_step": "batch"}
@@ -90,16 +86,12 @@ def probe(task: Task) -> tuple[Outcome, Classifier]:
     clock.opened()
     optimizer = torch.optim.AdamW(model.head.parameters(), lr=HEAD_RATE)
     settings = {"epochs": task.epochs, "optimizer": optimizer, "seed": task.seed}
-    features.fit_head(model.head, train, val, after_epoch=lap_of(clock), **settings)
+    features.fit_head(model.head, train, val, after_epoch=clock.after_epoch, **settings)
     return clock.outcome, model
 
 
 def probe_then_fine_tune(task: Task) -> Outcome:
-    """Train the head on features, then everything, gently, from there: lesson 08's recipe.
-
-    The clock counts all of it: features from a cold cache, every epoch of the head, the photos
-    opened again, every epoch of fine-tuning.
-    """
+    """Train the head on features, then everything, gently, from there; the clock counts it all."""
     outcome, model = probe(task)
     clock = Clock(devices.pick_device(task.device), outcome)
     parts = photo_loaders(task, model)

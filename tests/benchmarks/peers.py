@@ -5,8 +5,6 @@ own loader processes, the same precision as ours where it can, and several batch
 from. They come with the benchmark's extra, ``pip install -e ".[bench]"``.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import tempfile
 
@@ -81,19 +79,17 @@ def lightning(task: Task, model: Classifier, photos: dict, clock: Clock, folder:
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.network = model
+            self.network, self.right = model, 0
 
         def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
             return F.cross_entropy(self.network(batch[0]), batch[1])
-
-        def on_validation_epoch_start(self) -> None:
-            self.right = torch.zeros((), device=self.device)
 
         def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
             self.right += (self.network(batch[0]).argmax(1) == batch[1]).sum()
 
         def on_validation_epoch_end(self) -> None:
-            clock.lap(self.right.item() / len(photos["val"]))
+            clock.lap(int(self.right) / len(photos["val"]))
+            self.right = 0
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return torch.optim.AdamW(self.parameters(), lr=RATE)
@@ -151,7 +147,6 @@ def hugging_face(task: Task, model: Classifier, photos: dict, clock: Clock, fold
         dataloader_pin_memory=clock.device.type == "cuda",
         eval_strategy="epoch",
         save_strategy="no",
-        logging_strategy="no",
         report_to="none",
         remove_unused_columns=False,
         disable_tqdm=True,

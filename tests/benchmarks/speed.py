@@ -9,11 +9,9 @@ Contenders: (a) the article's loop, (b) fast.ai, (c) PyTorch Lightning, (d) Hugg
 process of its own, and contenders take turns. For a GPU, and the time to an accuracy: gpu.py.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -37,7 +35,6 @@ Run = tuple[Task, Outcome]
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("course_lib bench", description=__doc__, formatter_class=form)
     add = parser.add_argument
@@ -57,27 +54,24 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     try:
         options.device = devices.pick_device(options.device).type
         datasets.find(options.dataset)
-        for name in ("image_size", "epochs", "repeats"):
-            datasets.whole(name, getattr(options, name), 1)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     return options
 
 
 def plan(options: argparse.Namespace, done: list[Run], here: Sequence[str]) -> Iterator[Task]:
-    """Tasks in the order in which they are to be run.
+    """Tasks in their order: contenders take turns, each repeat beginning with another one.
 
-    Contenders take turns, each repeat beginning with another one. Libraries try every batch size in
-    the first repeat, and go on with the one that was best. Where the course would compute in
-    bfloat16, it and the floor run in float32 as well.
+    Libraries try every batch size in the first repeat, and go on with the one that was best. Where
+    the course would compute in bfloat16, it and the floor run in float32 as well.
     """
     settings = (options.dataset, options.backbone, False, options.image_size, options.epochs)
-    ours = Task("speed", "e", *settings, options.device)
-    both = tasks.precision(ours, ours.model()) != torch.float32
+    own = Task("speed", "e", *settings, options.device)
+    both = tasks.precision(own, own.model()) != torch.float32
     for seed in range(options.repeats if "speed" in options.measure else 0):
         turn = seed % max(1, len(here))
         for contender in (*here[turn:], *here[:turn]):
-            task = replace(ours, contender=contender, seed=seed)
+            task = replace(own, contender=contender, seed=seed)
             if contender == "a":
                 yield replace(task, precision="float32", workers=article.WORKERS)
             elif contender in peers.NEEDS:
@@ -89,7 +83,7 @@ def plan(options: argparse.Namespace, done: list[Run], here: Sequence[str]) -> I
                 if both:
                     yield replace(task, precision="float32")
     for images in options.sizes if "growth" in options.measure else ():
-        yield replace(ours, measure="growth", images=images, **GROWN)
+        yield replace(own, measure="growth", images=images, **GROWN)
 
 
 def measure(task: Task) -> Outcome:
@@ -106,13 +100,11 @@ def measure(task: Task) -> Outcome:
 
 
 def in_child(task: Task) -> Outcome:
-    """Let a contender do a task, in a process of its own."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(measure, task).result()
 
 
 def seconds_of(runs: Sequence[Run]) -> float:
-    """Median of the seconds an epoch took."""
     return median(outcome.seconds_an_epoch for _, outcome in runs)
 
 
@@ -140,11 +132,13 @@ def row(runs: Sequence[Run], article: Sequence[Run] = (), floor: Sequence[Run] =
         "contender": f"({letter}) {NAMES[letter]}",
         "precision": first.precision,
         "batch": str(first.batch_size),
+        "images": f"{first.images:,}",
         "seconds an epoch": spread([outcome.seconds_an_epoch for outcome in outcomes]),
         "times as fast as (a)": f"{seconds_of(article) / seconds:.2f}" if article else "–",
         "times the floor": f"{seconds / seconds_of(floor):.2f}" if floor else "–",
         "images/s": f"{first.images / seconds:.0f}",
         "set-up, s": spread([outcome.setup_seconds for outcome in outcomes]),
+        "memory, MB": first.memory,
         "GPU memory, MB": f"{max(outcome.device_memory for outcome in outcomes) / 1e6:,.0f}",
         "runs": str(len(outcomes)),
     }
@@ -160,20 +154,9 @@ def speed_rows(runs: Sequence[Run]) -> list[dict]:
     return [row(found, article, groups.get(("f", key[1]), [])) for key, found in groups.items()]
 
 
-def growth_rows(runs: Sequence[Run]) -> list[dict]:
-    """One row per size."""
-    grown = [(task, outcome) for task, outcome in runs if task.measure == "growth"]
-    return [{"images": f"{t.images:,}"} | row([(t, o)]) | o.parts for t, o in grown]
-
-
 def line(cells: Iterable[object]) -> str:
     """A row of a Markdown table."""
     return "| " + " | ".join(map(str, cells)) + " |"
-
-
-def markdown(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows with the same keys as a table."""
-    return "\n".join(map(line, [rows[0], ["---"] * len(rows[0]), *(r.values() for r in rows)]))
 
 
 def main(
@@ -196,8 +179,12 @@ def main(
     parts = ["# Speed of the course's training", f"{tasks.hardware()}; {date.today()}."]
     parts.append(f"{options.backbone}, {options.image_size} px, {options.dataset}.")
     parts += [*failed.values(), *(f"{NAMES[c]} is not installed." for c in absent)]
-    for title, rows in zip(MEASURES.values(), (speed_rows(runs), growth_rows(runs)), strict=True):
-        parts += [f"## {title}", markdown(rows)] if rows else []
+    grown = [row([run]) for run in runs if run[0].measure == "growth"]
+    for title, rows in zip(MEASURES.values(), (speed_rows(runs), grown), strict=True):
+        head = [line(rows[0]), line("---" for _ in rows[0])] if rows else []
+        parts += [f"## {title}", "\n".join([*head, *map(line, map(dict.values, rows))])] * bool(
+            rows
+        )
     print("\n" + "\n\n".join(parts))
     return int(bool(failed))
 

@@ -1,10 +1,10 @@
 """What a contender of the speed benchmark is asked to do, and what it brings back."""
 
-from __future__ import annotations
-
 import copy
 import os
 import platform
+import re
+import sys
 import time
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -70,7 +70,7 @@ class Outcome:
     batch_size: int = 0
     precision: str = "float32"
     device_memory: int = 0
-    parts: dict[str, str] = field(default_factory=dict)
+    memory: str = "–"
 
     @property
     def seconds(self) -> float:
@@ -109,6 +109,9 @@ class Clock:
         self.outcome.epoch_seconds.append(self.read())
         self.outcome.accuracy += [] if accuracy is None else [accuracy]
 
+    def after_epoch(self, run: training.Run) -> None:
+        self.lap(run.history.val_accuracy[-1])
+
 
 def precision(task: Task, model: nn.Module) -> torch.dtype:
     """Type in which the course multiplies the network's matrices in this task."""
@@ -117,10 +120,7 @@ def precision(task: Task, model: nn.Module) -> torch.dtype:
 
 
 def begin(task: Task, batch_size: int) -> tuple[models.Classifier, Outcome, Clock]:
-    """Build the network, the same for every contender, and start the clock.
-
-    A pass through a copy comes before, so that no contender pays for the first one.
-    """
+    """Build the network, pass through a copy, so that nobody pays for that; start the clock."""
     model, device = task.model(), devices.pick_device(task.device)
     dtype = precision(task, model)
     trial = copy.deepcopy(model).to(device).train()
@@ -138,12 +138,11 @@ def begin(task: Task, batch_size: int) -> tuple[models.Classifier, Outcome, Cloc
 
 def hardware() -> str:
     """Processor, cores and threads, vector instructions, graphics card, and the versions."""
-    name, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
-    if cpuinfo.exists() and "model name" in (text := cpuinfo.read_text(encoding="utf-8")):
-        name = text.partition("model name")[2].partition(": ")[2].partition("\n")[0]
+    known = Path("/proc/cpuinfo").read_text() if sys.platform == "linux" else ""
+    name = re.search(r"^model name\s*: (.*)$|\Z", known, re.MULTILINE)[1] or platform.machine()
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     packages = ("torch", "torchvision", "timm", "numpy", "pillow")
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    vectors = torch.backends.cpu.get_cpu_capability()
-    return f"{name}, {cores}, {vectors}, {card}; python {platform.python_version()}, {versions}"
+    cores += f", {torch.backends.cpu.get_cpu_capability()}"
+    return f"{name}, {cores}, {card}; python {platform.python_version()}, {versions}"

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -135,13 +136,14 @@ def server(folder: Path, **settings: dict[str, Any]) -> Iterator[str]:
             stop(process, runtime)
 
 
-def address(process: subprocess.Popen[bytes], runtime: Path, patience: float = 120) -> str:
-    """Wait until the server has written down where it listens."""
-    until = time.monotonic() + patience
-    while time.monotonic() < until and process.poll() is None:
+def address(process: subprocess.Popen[bytes], runtime: Path) -> str:
+    """Wait until the server listens where it has written down that it does, a while before."""
+    while process.poll() is None:
         for path in runtime.glob("jpserver-*.json"):
-            with contextlib.suppress(json.JSONDecodeError):  # it is being written
+            # The file is being written, or the socket is not bound yet.
+            with contextlib.suppress(json.JSONDecodeError, ConnectionRefusedError):
                 info = json.loads(path.read_text(encoding="utf-8"))
+                socket.create_connection((info["hostname"], info["port"])).close()
                 return f"{info['url']}lab?token={info['token']}"
         time.sleep(0.1)
     raise RuntimeError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import faults
 import lab
@@ -199,6 +202,20 @@ def test_no_process_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
         tests.kill()
     _, alive = psutil.wait_procs(started, timeout=60)
     assert alive == []
+
+
+def test_a_server_that_does_not_listen_yet_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as late:
+        late.bind(("127.0.0.1", 0))
+        place = dict(zip(("hostname", "port"), late.getsockname(), strict=True))
+        info = {**place, "url": "http://127.0.0.1/", "token": "t"}
+        (tmp_path / "jpserver-1.json").write_text(json.dumps(info))
+        monkeypatch.setattr(lab.time, "sleep", lambda seconds: late.listen())
+        running = SimpleNamespace(poll=lambda: None)
+        assert lab.address(running, tmp_path) == "http://127.0.0.1/lab?token=t"
+        socket.create_connection(late.getsockname()).close()
 
 
 def test_a_server_that_cannot_start_says_why(

@@ -168,7 +168,7 @@ BROKEN: list[tuple[str, Callable[[NotebookNode], object]]] = [
     ("parameters_are_plain", set_tags(1)),
     ("parameters_are_plain", set_tags(2, "parameters")),
     ("parameters_are_plain", set_source(1, "ants = int(3)")),
-    ("parameters_are_plain", set_source(1, "ants = [3]")),
+    ("parameters_are_plain", set_source(1, "ants = {3}")),
     ("parameters_are_plain", set_source(1, "# none")),
     ("parameters_are_used", set_source(1, 'ants = 3\nplace = "leaf"\nbees = 1')),
     ("parameters_are_used", set_source(2, "# place\nprint(ants, 'place')")),

@@ -1,40 +1,92 @@
-"""Commands that other tests run in processes of their own, here with what they call replaced."""
+"""Commands with what they call replaced, and what they say of the installation."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from course_lib import __main__ as cli
-from course_lib import datasets, environment, paths, training
-from course_lib.download import DownloadError
+from course_lib import datasets, devices
+from course_lib.tools import cli, download, info
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def row(ok: bool) -> environment.Row:
-    return environment.Row("torch", "==2.14.1", "2.14.1" if ok else "1.0", ok)
+def test_info_says_what_is_not_as_it_should_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = {"same": "2.14.1", "patch": "2.14.0+cpu", "minor": "2.13.1", "free": "9"}
+
+    def version(name: str) -> str:
+        if name not in installed:
+            raise info.importlib.metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(info.importlib.metadata, "version", version)
+    monkeypatch.setattr(info.platform, "python_version", lambda: "3.10.2")
+    (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = ">=3.11"\n')
+    (tmp_path / "requirements.txt").write_text(
+        "# what the lessons import\n\n-e .\nsame==2.14.1  # why\npatch==2.14.1\n"
+        'minor[extra]==2.14.1 ; python_version > "3"\nabsent==1.0.0\nfree\nlost\n'
+        "\n# Tests.\nuntold==1.0\n"
+    )
+    assert info.report(tmp_path).splitlines() == [
+        "3 of 6 packages as pinned",
+        "Python is 3.10.2: the course needs 3.11 or newer",
+        "minor is 2.13.1: pip install minor==2.14.1",
+        "absent is not installed: pip install absent==1.0.0",
+        "lost is not installed: pip install lost",
+    ]
+    installed.update(minor="2.14.9", absent="1.0", lost="1")
+    monkeypatch.setattr(info.platform, "python_version", lambda: "3.11.0")
+    assert info.check(tmp_path) == [] and info.report(tmp_path) == "6 of 6 packages as pinned"
 
 
-@pytest.mark.parametrize("ok", [True, False])
-def test_info(ok: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize("problems", [[], ["torch is 1.0"]])
+def test_info(problems: list[str], monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     def find(name: str) -> Path:
         if name == "hymenoptera":
             raise FileNotFoundError("not fetched yet")
         return Path("data", name)
 
-    monkeypatch.setattr(environment, "environment_report", lambda: [row(True), row(ok)])
+    monkeypatch.setattr(info, "check", lambda root=None: problems)
     monkeypatch.setattr(datasets, "find", find)
-    monkeypatch.setattr(training, "pick_device", lambda device: "cpu")
-    assert cli.main(["info"]) == int(not ok)
+    monkeypatch.setattr(devices, "pick_device", lambda device: "cpu")
+    assert cli.main(["info"]) == len(problems)
     lines = capsys.readouterr().out.splitlines()
-    found = "OK    torch  2.14.1" if ok else "FAIL  torch  1.0"
-    assert lines[1] == f"{found}  (needed: ==2.14.1)"
+    assert lines[0].endswith("packages as pinned") and lines[1:-5] == problems
     assert "device: cpu" in lines
     assert f"data set insects: {Path('data', 'insects')}" in lines
     assert "data set hymenoptera: not here (not fetched yet)" in lines
+
+
+def test_info_where_nothing_is_installed() -> None:
+    command = [sys.executable, "-S", "-m", "course_lib", "info"]  # -S: no installed packages
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("0 of ") and "\ntorch is not installed: pip" in done.stdout
+    assert "unknown" in done.stdout
+
+
+def test_help_of_every_command_comes_without_heavy_packages() -> None:
+    code = """
+import sys
+from course_lib.tools import cli
+for words in ([], *([name] for name in ("run", "save", "check", "book", "download", "train",
+                                        "audit", "predict", "info"))):
+    try: cli.main([*words, "--help"])
+    except SystemExit as end: assert end.code == 0
+print({"torch", "papermill", "nbconvert", "matplotlib", "pandas"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.endswith("set()\n"), done.stderr
+    words = "run save check book download train audit predict bench info --preset --cell-timeout "
+    for word in f"{words} --only --jobs --resume --from-scratch --lessons".split():
+        assert f" {word} " in done.stdout or f"[{word} " in done.stdout, word
 
 
 def test_check_asks_pytest_for_the_lessons_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,45 +97,36 @@ def test_check_asks_pytest_for_the_lessons_named(monkeypatch: pytest.MonkeyPatch
         return SimpleNamespace(returncode=5)
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert cli.main(["check"]) == 5
-    assert cli.main(["check", "--only", "08,09"]) == 5
+    assert cli.main(["check"]) == cli.main(["check", "--only", "08,09"]) == 5
     plain = ["-m", "pytest", "tests/notebooks"]
-    assert commands[0] == (plain, paths.course_root())
-    assert commands[1][0] == [*plain, "-k", "08_full_fine_tuning or 09_frozen_features"]
+    named = [*plain, "-k", "08_full_fine_tuning or 09_frozen_features"]
+    assert commands == [(plain, ROOT), (named, ROOT)]
 
 
-def test_check_names_a_package_that_it_lacks(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert cli.main(["check"]) == 2
-    assert "check needs pytest: pip install pytest" in capsys.readouterr().err
+@pytest.mark.parametrize("command", ["check", "book"])
+def test_a_missing_package_is_named_with_its_remedy(command, monkeypatch, capsys) -> None:
+    there = importlib.import_module
+
+    def missing(name: str) -> object:
+        if name in ("nbval", "myst_nb"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        return there(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    assert cli.main([command]) == 2
+    said = capsys.readouterr().err
+    assert "No module named '" in said and "pip install -r requirements.txt" in said
 
 
 def test_download(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    monkeypatch.setattr(datasets, "download", lambda name: Path(name))
+    monkeypatch.setattr(download, "download", lambda name: Path("data", name))
     assert cli.main(["download", "hymenoptera"]) == 0
+    assert capsys.readouterr().out == f"data set hymenoptera: {Path('data', 'hymenoptera')}\n"
 
-    def cut_off(name: str) -> Path:
-        raise DownloadError("no network.\nOr without a download: …")
+    def cut_off(error: BaseException, code: int, said: str) -> None:
+        monkeypatch.setattr(download, "download", lambda name: (_ for _ in ()).throw(error))
+        assert cli.main(["download", "hymenoptera"]) == code
+        assert capsys.readouterr().err == f"course_lib: {said}\n"
 
-    monkeypatch.setattr(datasets, "download", cut_off)
-    assert cli.main(["download", "hymenoptera"]) == 2
-    assert capsys.readouterr().err == "course_lib: no network. Or without a download: …\n"
-
-
-def test_an_interrupted_command_ends_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    def interrupted(name: str) -> Path:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(datasets, "download", interrupted)
-    assert cli.main(["download", "hymenoptera"]) == 130
-    assert capsys.readouterr().err == "course_lib: interrupted\n"
-
-
-def test_presets_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    (tmp_path / "presets.toml").write_text("[default")
-    with pytest.raises(cli.runner.RunnerError, match=r"presets\.toml cannot be read: "):
-        cli.runner.read_preset(tmp_path, "default")
+    cut_off(download.DownloadError("no network.\nWithout: …"), 2, "no network. Without: …")
+    cut_off(KeyboardInterrupt(), 130, "interrupted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import itertools
 import os
 import shutil
 import signal
@@ -12,7 +13,6 @@ import struct
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Site(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(tmp_path, monkeypatch):
     """A site with a small archive, which a course without photos takes for the published one."""
     monkeypatch.delenv("HYMENOPTERA_DIR", raising=False)
     for name, content in FILES.items():
@@ -82,7 +82,7 @@ def there(folder: Path) -> dict[str, str]:
     return {name: path.read_text() for name, path in found.items()}
 
 
-def test_the_photos_are_fetched_once(site: Site, tmp_path: Path) -> None:
+def test_the_photos_are_fetched_once(site, tmp_path):
     folder = download.download("hymenoptera", site.url)
     assert folder == datasets.find("hymenoptera") == tmp_path / "data" / "hymenoptera"
     assert there(folder) == FILES and [*folder.parent.iterdir()] == [folder]
@@ -90,7 +90,7 @@ def test_the_photos_are_fetched_once(site: Site, tmp_path: Path) -> None:
     assert download.download("hymenoptera", site.url) == folder and site.seen == ["good"]
 
 
-def test_a_connection_that_breaks_off_is_tried_three_times(site: Site) -> None:
+def test_a_connection_that_breaks_off_is_tried_three_times(site):
     site.ways = ["reset", "cut", "good"]
     assert there(download.download("hymenoptera", site.url)) == FILES and len(site.seen) == 3
 
@@ -105,9 +105,7 @@ def test_a_connection_that_breaks_off_is_tried_three_times(site: Site) -> None:
         ("page", "not the published file: 19 bytes with SHA-256"),
     ],
 )
-def test_a_failure_leaves_nothing_and_names_the_way_without_a_network(
-    way: str, reason: str, site: Site, tmp_path: Path
-) -> None:
+def test_a_failure_leaves_nothing_and_names_the_way_without_a_network(way, reason, site, tmp_path):
     site.ways = [way]
     with pytest.raises(DownloadError, match=reason) as caught:
         download.download("hymenoptera", site.url)
@@ -116,9 +114,7 @@ def test_a_failure_leaves_nothing_and_names_the_way_without_a_network(
     assert [*(tmp_path / "data").iterdir()] == [] and len(site.seen) == 3
 
 
-def test_what_is_there_is_not_fetched(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_there_is_not_fetched(site, tmp_path, monkeypatch):
     for name in ("insects", "flowers"):
         with pytest.raises(ValueError, match=f"'{name}' cannot be downloaded: only 'hymenoptera'"):
             download.download(name, site.url)
@@ -131,17 +127,15 @@ def test_what_is_there_is_not_fetched(
     assert site.seen == []
 
 
-def test_a_second_process_that_was_faster_is_welcome(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fetch = download._fetch
+def test_a_second_process_that_was_faster_is_welcome(site, monkeypatch):
+    fetch, slow = download._fetch, iter([True])
 
-    def late(url: str, archive: Path) -> None:
-        monkeypatch.setattr(download, "_fetch", fetch)
-        download.download("hymenoptera", url)  # all of another process's work
+    def fetched(url: str, archive: Path) -> None:
+        if next(slow, False):
+            download.download("hymenoptera", url)  # all of another process's work
         fetch(url, archive)
 
-    monkeypatch.setattr(download, "_fetch", late)
+    monkeypatch.setattr(download, "_fetch", fetched)
     folder = download.download("hymenoptera", site.url)
     assert there(folder) == FILES and [*folder.parent.iterdir()] == [folder]
     assert len(site.seen) == 2
@@ -149,38 +143,34 @@ def test_a_second_process_that_was_faster_is_welcome(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_download_killed_anywhere_leaves_all_or_nothing(site: Site, tmp_path: Path) -> None:
-    """Every process kills itself one line later, in this module, shutil, zipfile or torch.hub."""
+def test_a_download_killed_anywhere_leaves_all_or_nothing(site, tmp_path):
+    """Each process kills itself some lines later, in this module, shutil, zipfile or torch.hub."""
     traced = {sys.modules[name].__file__ for name in ("shutil", "zipfile", "torch.hub")}
     traced.add(download.__file__)
+    left, url, data = 0, (tmp_path / "photos.zip").as_uri(), tmp_path / "data"
 
-    def die_after(left: int) -> Callable:
-        def trace(frame: object, event: str, _: object) -> Callable | None:
-            nonlocal left
-            left -= event == "line"
-            if left <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return trace if frame.f_code.co_filename in traced else None
+    def trace(frame: object, event: str, _: object) -> object:
+        nonlocal left
+        left -= event == "line"
+        if left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace if frame.f_code.co_filename in traced else None
 
-        return trace
-
-    lines, whole, data = 0, False, tmp_path / "data"
-    url = (tmp_path / "photos.zip").as_uri()
-    while not whole:
-        lines += 40
+    for lines in itertools.count(40, 40):
+        left = lines
         if (child := os.fork()) == 0:
             try:
-                sys.settrace(die_after(lines))
+                sys.settrace(trace)
                 download.download("hymenoptera", url)
                 os._exit(0)
             finally:
                 os._exit(1)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        whole = code == 0
         assert code in (0, -signal.SIGKILL)
         visible = [path for path in data.iterdir() if not path.name.startswith(".hymenoptera-")]
         assert visible in ([], [data / "hymenoptera"])
         assert not visible or there(data / "hymenoptera") == FILES
-        if visible and not whole:
-            shutil.rmtree(data / "hymenoptera")
+        if code == 0:
+            break
+        shutil.rmtree(data / "hymenoptera", ignore_errors=True)
     assert lines >= 600 and download.download("hymenoptera", site.url) == data / "hymenoptera"

@@ -1,40 +1,240 @@
-"""Styles, and feature vectors that are computed once and kept on disk."""
+"""Features that are computed once and kept, heads that are trained on them, and image styles."""
 
 from __future__ import annotations
 
-import os
+import inspect
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
+import timm
 import torch
+import torchvision
 from PIL import Image
 from random_photos import save_photo
+from torch import nn
+from torch.optim import SGD
 from torch.utils.data import DataLoader
+from torchvision.transforms import v2
 
-from course_lib import features, loaders, models, styles, training
+from course_lib import datasets, features, loaders, models, styles, training
+
+
+def small_model() -> models.Classifier:
+    torch.manual_seed(0)
+    backbone = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return models.Classifier(backbone, nn.Linear(5, 2), loaders.Preprocessing())
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache for each test."""
-    monkeypatch.setenv(features.CACHE_DIR, str(tmp_path / "cache"))
-    return tmp_path / "cache"
+def cache(tmp_path_factory, monkeypatch):
+    """An empty cache for each test, and a small network for every name."""
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("COURSE_LIB_CACHE", str(cache))
+    monkeypatch.setattr(models, "build_model", lambda name: small_model())
+    return cache
 
 
 @pytest.fixture
-def no_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make every pass of a backbone an error: what comes now comes from the cache."""
-
-    def refuse(*_: object) -> None:
-        raise AssertionError("the backbone was run")
-
-    monkeypatch.setattr(training, "extract_features", refuse)
+def passes(monkeypatch):
+    """Grows with every pass of a backbone: what comes without one comes from the cache."""
+    passes, extract = [], training.extract_features
+    count = lambda *arguments: passes.append(arguments) or extract(*arguments)  # noqa: E731
+    monkeypatch.setattr(training, "extract_features", count)
+    return passes
 
 
 def load(folder: Path, **changes: object) -> features.Domain:
-    options = {"split": "train", "style": "photo", "image_size": 32, "device": "cpu", **changes}
-    return features.load(folder, **options)
+    return features.load(folder, **{"image_size": 32, "device": "cpu", **changes})
+
+
+def views(folder: Path, count: int = 2, augment: bool = True, **changes: object) -> tuple:
+    size, model = changes.pop("image_size", 32), changes.pop("model", None) or small_model()
+    made = loaders.make_loaders(folder, None, size, changes.pop("batch_size", 8), augment=augment)
+    return features.views(model, made.train, count, **{"device": "cpu", **changes})
+
+
+def test_a_domain_is_what_the_backbone_says(folder, passes):
+    found, model = load(folder), small_model().eval()
+    files = datasets.scan(folder).files["train"]
+    photos = loaders.Photos(files, loaders.eval_transform(model.preprocessing, 32))
+    with torch.inference_mode():
+        expected = model.backbone(torch.stack([photos[i][0] for i in range(20)]))
+    assert np.allclose(found.x, expected, atol=1e-6) and found.x.dtype == np.float32
+    assert found.y.tolist() == [0] * 10 + [1] * 10 and found.classes == ("ants", "bees")
+    assert (found.name, len(found)) == (str(folder), 20)
+    night = load(folder, split="val", style="night")
+    assert (night.name, len(night)) == (f"{folder}, night", 10)
+    again = load(folder)
+    assert len(passes) == 2 and np.array_equal(again.x, found.x)
+    for wrong in ({"style": "nigth"}, {"image_size": 4}, {"device": "abacus"}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} is "):
+            load(folder, **wrong)
+
+
+def test_views_are_of_the_same_photos_each_cut_afresh(folder, passes):
+    dice = torch.get_rng_state()
+    x, y = views(folder, 3)  # of a loader that shuffles
+    assert torch.equal(torch.get_rng_state(), dice)
+    assert (x.dtype, x.shape, len(passes)) == (torch.float32, (3, 16, 5), 3)
+    assert y.tolist() == [0] * 8 + [1] * 8 and not torch.allclose(x[0], x[1])
+    made, model = loaders.make_loaders(folder, None, 32, 8), small_model()
+    torch.manual_seed(0)
+    in_order = DataLoader(made.train.dataset, 8)
+    for view in x:
+        expected, labels = training.extract_features(model, in_order, "cpu")
+        assert torch.allclose(view, expected, atol=1e-6) and torch.equal(labels, y)
+    torch.rand(1)
+    again, labels = views(folder, 3)
+    assert torch.equal(again, x) and torch.equal(labels, y) and len(passes) == 6
+
+
+def other_source(module: object) -> object:
+    real = inspect.getsource
+    return lambda asked: real(asked) + "# other" * (asked is module)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"count": 3}, {"seed": 1}, {"image_size": 40}, {"augment": False}, {"batch_size": 4}),
+        *({"precision": "bfloat16"}, np, PIL, timm, torch, torchvision, "loaders", "styles"),
+        *("photos", "weights", "layers"),
+    ],
+)
+def test_whatever_changes_the_features_changes_their_key(changed, folder, passes, monkeypatch):
+    model = small_model()
+    usual = {"count": 2, "precision": "float32", "model": model}
+    for _ in range(2):
+        views(folder, **usual)
+    assert len(passes) == 2
+    if changed == "photos":
+        for path in sorted((folder / "train" / "ants").iterdir()):
+            save_photo(path, seed=999)
+    elif changed == "weights":
+        model.backbone[0].bias.data.add_(1e-6)
+    elif changed == "layers":  # with the same weights
+        model.backbone[1] = nn.ReLU()
+    elif isinstance(changed, str):
+        module = getattr(features, changed)
+        monkeypatch.setattr(inspect, "getsource", other_source(module))
+    elif not isinstance(changed, dict):
+        monkeypatch.setattr(changed, "__version__", "99.0")
+    views(folder, **usual | (changed if isinstance(changed, dict) else {}))
+    assert len(passes) > 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"no array", b"\x93NUMPY\x01\0\xff\xff", None, "shape"])
+def test_a_damaged_entry_is_computed_again(damage, folder, cache, passes):
+    model = small_model().train()
+    x, _ = views(folder, 1, model=model)
+    (entry,) = cache.iterdir()
+    whole = entry.read_bytes()
+    entry.write_bytes(damage if isinstance(damage, bytes) else whole[: len(whole) // 2])
+    if damage == "shape":
+        np.save(entry, x.numpy()[:, :3])
+    model.head.bias.data.add_(1)  # the head has no say in the features
+    assert torch.equal(views(folder, 1, model=model)[0], x) and len(passes) == 2
+    assert entry.read_bytes() == whole and [*cache.iterdir()] == [entry] and model.training
+    views(folder, 1, model=model)
+    assert len(passes) == 2
+
+
+def test_without_a_place_to_write_nothing_is_kept(folder, cache, passes, monkeypatch):
+    cache.rmdir()
+    cache.touch()  # a file where the folder should be
+    x, _ = views(folder, 1)
+    cache.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "save", lambda *_: open("/no/space/left"))  # noqa: SIM115, PTH123
+        assert torch.equal(views(folder, 1)[0], x) and [*cache.iterdir()] == []
+    monkeypatch.delenv("COURSE_LIB_CACHE")
+    monkeypatch.setattr(datasets, "data_dir", lambda: folder / "data")
+    views(folder, 1)
+    assert len(passes) == 3 and len([*(folder / "data/.cache/features").glob("*.npy")]) == 1
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda photo: v2.functional.to_dtype(photo, torch.float32),
+        v2.Compose([v2.Lambda(abs), v2.ToDtype(torch.float32)]),
+    ],
+)
+def test_a_transform_that_may_do_anything_is_not_cached(transform, folder, cache):
+    files = [(path, 1) for path in sorted((folder / "val" / "bees").iterdir())]
+    loader = DataLoader(loaders.Photos(files, transform), 2)
+    x, y = features.views(small_model(), loader, device="cpu")
+    assert x.shape == (1, 5, 5) and y.tolist() == [1] * 5 and not any(cache.iterdir())
+    files[0][0].unlink()
+    with pytest.raises(ValueError, match="1 images cannot be used"):
+        features.views(small_model(), DataLoader(loaders.Photos(files, transform), 2))
+    with pytest.raises(ValueError, match="count is 0: expected a whole number of 1"):
+        features.views(small_model(), loader, 0)
+
+
+def toy(labels: list[int]) -> features.Domain:
+    x = np.arange(3.0 * len(labels)).reshape(len(labels), 3)
+    return features.Domain("toy", x, np.array(labels, dtype=int), ("ants", "bees"))
+
+
+def test_some_images_are_taken_from_every_class_without_repeats():
+    part = toy([0, 1] * 3).take([4, 1])
+    assert part.x.tolist() == [[12, 13, 14], [3, 4, 5]] and part.y.tolist() == [0, 1]
+    assert len(toy([0, 1]).take([])) == 0
+    chosen = [toy([0, 1] * 10).few(4, np.random.default_rng(seed)).tolist() for seed in (0, 0, 1)]
+    assert chosen[0] == chosen[1] != chosen[2] and len(set(chosen[0])) == 8
+    assert [i % 2 for i in chosen[0]] == [0] * 4 + [1] * 4
+    for labels in ([], [1], [1, 1]):
+        assert len(toy(labels).few(0, np.random.default_rng(0))) == 0
+        with pytest.raises(ValueError, match="toy has 0 of 'ants', not 1"):
+            toy(labels).few(1, np.random.default_rng(0))
+
+
+def test_batches_of_features_are_drawn_by_their_own_generator():
+    x = torch.arange(5 * 7).reshape(5, 7, 1).float()
+    own = torch.Generator()
+    made, drawn = features.FeatureBatches(x, torch.arange(7), 3, own), set()
+    for epoch in range(60):
+        own.manual_seed(epoch)
+        batches = list(made)
+        torch.rand(1)
+        own.manual_seed(epoch)
+        found, images = (torch.cat(part) for part in zip(*batches, strict=True))
+        assert torch.equal(found, torch.cat([f for f, _ in made]))  # whatever others have drawn
+        assert [len(f) for f, _ in batches] == [3, 3, 1] and len(made) == 3
+        assert sorted(images.tolist()) == list(range(7)) != images.tolist()
+        assert torch.equal(found[:, 0] % 7, images.float())
+        drawn |= set(found[:, 0].tolist())
+    assert len(drawn) == 35  # every view of every image
+    still = features.FeatureBatches(x, torch.arange(7), 3)
+    assert torch.cat([f for f, _ in still])[:, 0].tolist() == list(range(7))  # the first view
+    for shape in ((6, 1), (7,), (2, 6, 1), (1, 1, 7, 1)):
+        with pytest.raises(ValueError, match=r"features of shape \(.*\) do not fit 7 labels"):
+            features.FeatureBatches(torch.zeros(shape), torch.arange(7), 1)
+    with pytest.raises(ValueError, match="batch_size is 0: expected a whole number of 1 or more"):
+        features.FeatureBatches(x, torch.arange(7), 0)
+
+
+@pytest.mark.parametrize("count", [None, 3])
+def test_a_head_learns_from_features_as_fit_would(count):
+    torch.manual_seed(1)
+    y = torch.arange(40) % 2
+    x = torch.randn(count or 1, 40, 5) + y[:, None]
+    model, other = small_model(), small_model().head
+    before = models.fingerprint(model.backbone), models.fingerprint(model.head)
+    train, options = ((x, y) if count else (x[0], y)), {"epochs": 5, "seed": 2}
+    optimizer = SGD(model.head.parameters(), lr=0.1)
+    found = features.fit_head(
+        model.head, train, train, optimizer=optimizer, batch_size=8, **options
+    )
+    order = features.FeatureBatches(x, y, 8, torch.Generator())
+    optimizer = SGD(other.parameters(), lr=0.1)
+    expected = training.fit(other, order, [(x[0], y)], optimizer=optimizer, device="cpu", **options)
+    assert models.fingerprint(model.head) == models.fingerprint(other) != before[1]
+    assert models.fingerprint(model.backbone) == before[0]
+    assert found.val_loss == pytest.approx(expected.val_loss) and len(found.seconds) == 5
 
 
 def picture(size: tuple[int, int] = (40, 32)) -> Image.Image:
@@ -43,17 +243,23 @@ def picture(size: tuple[int, int] = (40, 32)) -> Image.Image:
 
 
 @pytest.mark.parametrize("style", styles.STYLES)
-def test_a_style_keeps_size_and_input_and_repeats_itself(style: str) -> None:
+def test_a_style_keeps_size_and_input_and_repeats_itself(style):
     image = picture()
     before = image.tobytes()
     first, second = styles.restyle(image, style), styles.restyle(image, style)
-    assert (first.size, first.mode) == (image.size, "RGB")
-    assert first.tobytes() == second.tobytes()
-    assert image.tobytes() == before
+    assert (first.size, first.mode) == (image.size, "RGB") and first is not image
+    assert first.tobytes() == second.tobytes() and image.tobytes() == before
     assert (first.tobytes() == before) == (style == "photo")
+    made = loaders.Preprocessing((0.0,) * 3, (1.0,) * 3)
+    pipeline = styles.styled_transform(made, 32, style)
+    pixels = v2.functional.pil_to_tensor(picture((80, 60)))
+    _, resize, crop, *_ = styles.styled_transform(made, 32, "night").transforms
+    expected = styles.restyle(crop(resize(picture((80, 60)))), style)
+    difference = pipeline(pixels) * 255 - v2.functional.pil_to_tensor(expected)
+    assert difference.abs().max() < (1.01 if style == "photo" else 0.01)
 
 
-def test_styles_do_what_their_names_say() -> None:
+def test_styles_do_what_their_names_say():
     image = picture((224, 224))
     pixels = np.asarray(image, dtype=float)
     of = {s: np.asarray(styles.restyle(image, s), dtype=float) for s in styles.STYLES}
@@ -61,231 +267,10 @@ def test_styles_do_what_their_names_say() -> None:
     assert np.ptp(of["gray"], axis=2).max() == 0
     assert of["night"].mean() < 0.5 * pixels.mean()
     assert of["night"][..., 2].mean() > of["night"][..., 0].mean()  # blue
-    assert of["fog"].std() < 0.3 * pixels.std()
-    assert of["fog"].mean() > 200
+    assert of["fog"].std() < 0.3 * pixels.std() and of["fog"].mean() > 200
     assert of["soft"].std() < 0.5 * pixels.std()
-    flat = Image.new("RGB", (40, 32), (90, 90, 90))
     for style in ("sketch", "edges"):  # lines only: a flat surface is white paper
-        inner = np.asarray(styles.restyle(flat, style))[2:-2, 2:-2]
-        assert inner.min() == 255
-
-
-def test_unknown_style_is_named() -> None:
-    with pytest.raises(ValueError, match=r"style is 'nigth'.*Did you mean 'night'"):
-        styles.restyle(picture(), "nigth")
-
-
-def test_features_are_what_the_backbone_says(folder: Path) -> None:
-    domain = load(folder)
-    model = models.build_model()
-    plain = loaders.make_loaders(folder, model.preprocessing, 32, augment=False).test
-    x, y = training.extract_features(model, plain, "cpu")
-    assert np.allclose(load(folder, split="val").x, x, atol=1e-5)
-    assert load(folder, split="val").y.tolist() == y.tolist()
-    assert (domain.x.dtype, domain.x.shape) == (np.float32, (20, 1280))
-    assert domain.classes == ("ants", "bees")
-    assert len(domain) == 20
-
-
-@pytest.mark.usefixtures("no_backbone")
-def test_first_call_runs_the_backbone(folder: Path) -> None:
-    with pytest.raises(AssertionError, match="was run"):
-        load(folder)
-
-
-def test_cache_returns_the_same_bits(
-    folder: Path, own_cache: Path, request: pytest.FixtureRequest
-) -> None:
-    first = load(folder)
-    request.getfixturevalue("no_backbone")
-    second = load(folder)
-    assert np.array_equal(first.x, second.x)
-    assert np.array_equal(first.y, second.y)
-    assert [path.suffix for path in own_cache.iterdir()] == [".npz"]
-
-
-def test_whatever_changes_the_features_changes_the_key(folder: Path) -> None:
-    first = load(folder)
-    for changed in (
-        load(folder, style="night"),
-        load(folder, image_size=48),
-        load(folder, pretrained=False),
-    ):
-        assert not np.allclose(first.x, changed.x)
-    save_photo(folder / "train" / "ants" / "00.png", seed=999)
-    assert not np.allclose(first.x[0], load(folder).x[0])
-    assert np.allclose(first.x[1:], load(folder).x[1:], atol=1e-5)
-
-
-@pytest.mark.parametrize("damage", [b"", b"no zip", b"PK\x03\x04 cut off"])
-def test_damaged_entry_is_computed_again(folder: Path, own_cache: Path, damage: bytes) -> None:
-    first = load(folder)
-    (entry,) = own_cache.iterdir()
-    whole = entry.read_bytes()
-    entry.write_bytes(damage or whole[: len(whole) // 2])
-    assert np.array_equal(load(folder).x, first.x)
-    assert entry.read_bytes()[:2] == b"PK"
-    assert len(entry.read_bytes()) == len(whole)
-
-
-def test_entry_of_other_photos_is_not_believed(folder: Path, own_cache: Path) -> None:
-    first = load(folder)
-    (entry,) = own_cache.iterdir()
-    np.savez(entry, x=first.x[:3])
-    assert np.array_equal(load(folder).x, first.x)
-
-
-def test_without_a_place_to_write_nothing_is_kept(
-    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own_cache.write_text("a file where the folder should be")
-    assert load(folder).x.shape == (20, 1280)
-    own_cache.unlink()
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez", full)
-    assert load(folder).x.shape == (20, 1280)
-    assert list(own_cache.iterdir()) == []
-
-
-def test_default_cache_lies_in_the_course(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(features.CACHE_DIR)
-    assert features._cache_dir().parts[-3:] == ("data", ".cache", "features")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"split": "test"}, r"split is 'test': expected train or val"),
-        ({"style": "noon"}, r"style is 'noon'"),
-        ({"image_size": 4}, r"image_size is 4"),
-        ({"backbone": "resnet81"}, r"resnet81"),
-        ({"device": "abacus"}, r"device is 'abacus'"),
-    ],
-)
-def test_bad_arguments_are_named(folder: Path, wrong: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        load(folder, **wrong)
-
-
-def views(folder: Path, count: int = 1, augment: bool = False, **changes: object) -> tuple:
-    model = models.build_model()
-    size = changes.pop("image_size", 32)
-    made = loaders.make_loaders(folder, model.preprocessing, size, augment=augment)
-    return features.views(model, made.train, count, device="cpu", **changes)
-
-
-def test_a_view_is_what_the_backbone_says(folder: Path) -> None:
-    x, y = views(folder, precision="float32")
-    model = models.build_model()
-    plain = loaders.make_loaders(folder, model.preprocessing, 32, augment=False).train
-    expected, labels = training.extract_features(model, plain, "cpu")
-    assert (x.dtype, x.shape) == (torch.float32, (1, 16, 1280))
-    assert torch.equal(x[0], expected) and torch.equal(y, labels)
-
-
-def test_views_are_of_the_same_photos_and_differ(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def brightness(_: object, loader: DataLoader, *__: object) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.cat([images.mean(dim=(2, 3)) for images, _ in loader]), torch.empty(0)
-
-    monkeypatch.setattr(training, "extract_features", brightness)
-    x, y = views(folder, 3, augment=True)  # a shuffled loader
-    assert x.shape == (3, 16, 3) and y.tolist() == sorted(y.tolist())
-    assert x[:, y == 1].min() > x[:, y == 0].max()  # bees are bright: labels stay with photos
-    assert not torch.allclose(x[0], x[1])
-
-
-def test_views_come_from_the_cache_and_leave_the_dice_alone(
-    folder: Path, request: pytest.FixtureRequest
-) -> None:
-    dice = torch.get_rng_state()
-    first, labels = views(folder, 2, augment=True)
-    assert torch.equal(torch.get_rng_state(), dice)
-    request.getfixturevalue("no_backbone")
-    second, again = views(folder, 2, augment=True)
-    assert torch.equal(first, second) and torch.equal(labels, again)
-
-
-@pytest.mark.usefixtures("no_backbone")
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"count": 3},
-        {"seed": 1},
-        {"image_size": 40},
-        {"augment": False},
-        {"precision": "bfloat16"},
-    ],
-)
-def test_whatever_changes_the_views_changes_their_key(
-    folder: Path, changes: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usual = {"count": 2, "augment": True, "precision": "float32"}
-
-    def pretend(*_: object) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.zeros(16, 5), torch.zeros(16)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(training, "extract_features", pretend)
-        views(folder, **usual)
-    views(folder, **usual)
-    with pytest.raises(AssertionError, match="was run"):
-        views(folder, **{**usual, **changes})
-
-
-def test_a_transform_that_may_do_anything_is_not_cached(folder: Path, own_cache: Path) -> None:
-    model = models.build_model()
-    pipeline = loaders.eval_transform(model.preprocessing, 32)
-    files = [(path, 1) for path in sorted((folder / "val" / "bees").iterdir())]
-    photos = loaders.Photos(files, lambda photo: pipeline(photo))
-    x, y = features.views(model, DataLoader(photos, 2), device="cpu")
-    assert x.shape == (1, 5, 1280) and y.tolist() == [1] * 5
-    assert not own_cache.exists()
-
-
-@pytest.mark.parametrize("wrong", [{"count": 0}, {"seed": -1}, {"precision": "half"}])
-def test_bad_arguments_of_views_are_named(folder: Path, wrong: dict) -> None:
-    ((name, _),) = wrong.items()
-    with pytest.raises(ValueError, match=f"{name} is"):
-        views(folder, **wrong)
-
-
-def domain(count: int = 6) -> features.Domain:
-    y = np.arange(count) % 2
-    return features.Domain("toy", np.arange(count * 3.0).reshape(count, 3), y, ("ants", "bees"))
-
-
-def test_take_keeps_the_order_asked_for() -> None:
-    part = domain().take([4, 1])
-    assert part.x.tolist() == [[12, 13, 14], [3, 4, 5]]
-    assert part.y.tolist() == [0, 1]
-    assert len(domain().take([])) == 0
-
-
-def test_few_draws_from_every_class_without_repeats() -> None:
-    toy = domain(20)
-    chosen = toy.few(4, np.random.default_rng(0))
-    assert toy.y[chosen].tolist() == [0] * 4 + [1] * 4
-    assert len(set(chosen.tolist())) == 8
-    assert chosen.tolist() == toy.few(4, np.random.default_rng(0)).tolist()
-    assert chosen.tolist() != toy.few(4, np.random.default_rng(1)).tolist()
-    assert toy.few(0, np.random.default_rng(0)).tolist() == []
-
-
-def test_few_says_which_class_has_too_few() -> None:
-    with pytest.raises(ValueError, match=r"4 images a class.* toy has only 3 of 'ants'"):
-        domain().few(4, np.random.default_rng(0))
-
-
-def test_key_knows_the_version_of_torch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, files = models.build_model(pretrained=False), [(folder / "train/ants/00.png", 0)]
-    arguments = (files, model, torch.device("cpu"), torch.float32, "photo", 32)
-    before = features._key(*arguments)
-    assert before == features._key(*arguments)
-    monkeypatch.setattr(torch, "__version__", "99.0")
-    assert before != features._key(*arguments)
-    assert os.sep not in before
+        flat = styles.restyle(Image.new("RGB", (40, 32), (90, 90, 90)), style)
+        assert np.asarray(flat)[2:-2, 2:-2].min() == 255
+    with pytest.raises(ValueError, match="style is 'nigth': expected one of photo, gray, "):
+        styles.restyle(image, "nigth")

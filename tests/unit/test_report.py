@@ -1,0 +1,101 @@
+"""Experiments over seeds, and the tables and sentences that are made of them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from course_lib import report
+
+
+def run(seed: int, labels: int, noise: float = 0.0) -> dict[str, float]:
+    return {"ours": labels + seed + noise, "theirs": 2.0 * labels}
+
+
+@pytest.fixture
+def frame():
+    return report.trials(run, 3, labels=[1, 10])
+
+
+def test_one_row_per_setting_seed_and_method(frame):
+    assert list(frame.columns) == ["labels", "seed", "method", "score"] and len(frame) == 12
+    first = frame.iloc[:4].to_dict("list")
+    assert (first["labels"], first["seed"]) == ([1] * 4, [0, 0, 1, 1])
+    assert (first["method"], first["score"]) == (["ours", "theirs"] * 2, [1, 2, 2, 2])
+    two = report.trials(run, 1, labels=[1, 2], noise=[0.0, 0.5])
+    ours = two[two["method"] == "ours"]
+    assert ours[["labels", "noise"]].values.tolist() == [[1, 0], [1, 0.5], [2, 0], [2, 0.5]]
+    assert report.trials(lambda seed: {"a": seed}, 4)["score"].tolist() == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="seeds is 0: expected a whole number of 1 or more"):
+        report.trials(run, 0, labels=[1])
+
+
+def test_linear_algebra_has_one_thread_during_trials_and_its_own_number_afterwards():
+    def threads() -> set[int]:
+        found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+        return {library["num_threads"] for library in found}
+
+    with threadpool_limits(2, "blas"):
+        seen = report.trials(lambda seed: {"threads": max(threads())}, 1)["score"].tolist()
+        assert (seen, threads()) == ([1], {2})
+
+
+def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame):
+    lines = report.summary(frame, "labels", digits=1).data.splitlines()
+    assert lines[0] == "| method | labels 1 | labels 10 |"
+    assert lines[2:] == ["| ours | 2.0 ± 1.0 | 11.0 ± 1.0 |", "| theirs | 2.0 ± 0.0 | 20.0 ± 0.0 |"]
+    pooled = report.summary(frame[frame["labels"] == 1], baseline=("coin", 0.5)).data.splitlines()
+    assert pooled[0] == "| method | mean ± std |"
+    assert pooled[2:] == [
+        "| ours | 2.000 ± 1.000 |",
+        "| theirs | 2.000 ± 0.000 |",
+        "| coin | 0.500 |",
+    ]
+    renamed = frame.rename(columns={"labels": "per_class"})
+    partial = renamed[(renamed["method"] == "ours") | (renamed["per_class"] == 1)]
+    lines = report.summary(partial, "per_class", 2, ("coin", 0.5)).data.splitlines()
+    assert lines[0] == "| method | per class 1 | per class 10 |"
+    assert lines[-2:] == ["| theirs | 2.00 ± 0.00 | – |", "| coin | 0.50 | 0.50 |"]
+    assert "| ours | 3.000 |" in report.summary(report.trials(run, 1, labels=[3])).data
+    with pytest.raises(ValueError, match="at least one row"):
+        report.summary(frame[:0])
+
+
+def test_a_mean_is_over_the_runs_named(frame):
+    assert report.mean(frame, "ours", labels=10) == report.mean(frame, "theirs") == 11
+    assert report.mean(frame, "ours", labels=10, seed=2) == 12
+    with pytest.raises(ValueError, match=r"no run of 'mine', labels=10: there are ours, theirs\."):
+        report.mean(frame, "mine", labels=10)
+    with pytest.raises(ValueError, match="labels=7"):
+        report.mean(frame, "ours", labels=7)
+
+
+def test_numbers_have_their_spread():
+    assert report.mean_std([0.5, 0.7, 0.9]) == "0.700 ± 0.200"
+    assert report.mean_std([0.25], digits=2) == "0.25"
+    with pytest.raises(ValueError, match="at least one"):
+        report.mean_std([])
+
+
+def test_a_table_has_the_same_columns_in_every_row():
+    made = report.table([{"name": "a", "share": 0.5}, {"name": "b", "share": 2}])
+    assert made.data == "| name | share |\n|---|---|\n| a | 0.500 |\n| b | 2 |"
+    for rows in ([], [{"a": 1}, {"b": 2}], [{"a": 1, "b": 2}, {"b": 2, "a": 1}]):
+        with pytest.raises(ValueError, match="at least one row, and the same columns"):
+            report.table(rows)
+
+
+def test_a_verdict_is_a_plain_bool(capsys):
+    report.verdict("frozen beats scratch", torch.tensor(0.9) > 0.8)
+    assert capsys.readouterr().out == "frozen beats scratch: True\n"
+
+
+def test_key_numbers_are_shown_and_reach_the_runner(monkeypatch):
+    shown = []
+    monkeypatch.setattr(report, "display", lambda data, raw: shown.append((data, raw)))
+    report.key_numbers({"frozen": 0.9, "images": 3})
+    ((data, raw),) = shown
+    assert raw and data["application/vnd.course.result+json"] == {"frozen": 0.9, "images": 3}
+    expected = "| result | value |\n|---|---|\n| frozen | 0.900 |\n| images | 3 |"
+    assert data["text/markdown"] == data["text/plain"] == expected
