@@ -50,7 +50,7 @@ def plant(root: Path) -> dict[Path, str]:
         train / "flies" / "note.JPG": (b"to be photographed\n", "a text with"),
         train / "wasps" / "scan.png": (b"%PDF-1.7 \xff", "a PDF"),
         val / "mites" / "zipped.png": (b"PK\x03\x04\xff", "a zip archive"),
-        val / "wasps" / "page.webp": (b"\n<!DOCTYPE html><title>404</title>", "a web page"),
+        val / "wasps" / "page.webp": (b"\n  \n<!DOCTYPE html><title>404</title>", "a web page"),
     }
     for path, (content, _) in contents.items():
         path.write_bytes(content)

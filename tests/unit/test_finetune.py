@@ -107,10 +107,11 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> finetune.Settin
 
 
 def test_more_epochs_go_on_and_a_finished_run_is_left_alone(settings: finetune.Settings) -> None:
-    whole = finetune.run(replace(settings, checkpoint=None, epochs=3))
-    finetune.run(settings)
+    whole = finetune.run(replace(settings, checkpoint=None, epochs=9))
+    finetune.run(replace(settings, epochs=5))
     torch.manual_seed(99)  # whatever happens in between
-    parts = finetune.run(replace(settings, epochs=3))
+    parts = finetune.run(replace(settings, epochs=9))  # the learning rate falls after seven
+    assert parts.history.learning_rate == whole.history.learning_rate
     assert parts.history.train_loss == whole.history.train_loss
     assert torch.equal(parts.test.logits, whole.test.logits)
     assert finetune.run(replace(settings, epochs=2)).history == parts.history  # seconds too
