@@ -1,7 +1,6 @@
 """Photos that live on a GPU as bytes, and are cut, flipped and normalised there in batches."""
 
 import torch
-from torch.nn.functional import pad
 from torchvision.transforms import v2
 
 
@@ -11,13 +10,14 @@ class DeviceLoader:
     def __init__(self, dataset, batch_size: int, shuffle: bool, generator, device) -> None:
         self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
         self.generator, self.labels = generator, torch.tensor(dataset.labels, device=device)
-        *cut, self._to_float, self._normalise = dataset.transform.transforms
+        *cut, self._to_float, end = dataset.transform.transforms
+        self._mean, self._std = torch.tensor([end.mean, end.std], device=device).view(2, 3, 1, 1)
         self._crop, shrink = cut[0], v2.Resize(None, max_size=512)  # large photos would fill a GPU
         steps = v2.Compose(cut) if not shuffle else lambda p: shrink(p) if max(p.shape) > 512 else p
         photos = [steps(dataset.pixels(index)) for index in range(len(dataset))]
         self._sides = torch.tensor([photo.shape[1:] for photo in photos])
-        room = (self._sides.amax(0) - self._sides).tolist()
-        padded = [pad(photo, (0, w, 0, h)) for photo, (h, w) in zip(photos, room, strict=True)]
+        room = zip(photos, (self._sides.amax(0) - self._sides).tolist(), strict=True)
+        padded = [v2.functional.pad(photo, [0, 0, w, h]) for photo, (h, w) in room]
         self._photos = torch.stack(padded).to(device)
 
     def __len__(self) -> int:
@@ -37,7 +37,7 @@ class DeviceLoader:
                 flipped = torch.rand(len(chosen), 1, 1, device=device) < 0.5
                 columns = torch.where(flipped, columns.flip(1), columns)
                 images = rows[:, None] @ images @ columns[:, None].mT
-            yield self._normalise(images), self.labels[chosen]
+            yield (images - self._mean) / self._std, self.labels[chosen]
 
 
 def random_boxes(sides: torch.Tensor, crop: v2.RandomResizedCrop) -> torch.Tensor:

@@ -1,7 +1,5 @@
 """How the tests share the cores, and small made-up data sets that the unit tests share."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Run as a program, ``python tests/dependencies.py``, it writes tests/pins.txt ane
 installed. Do so after every change of requirements.txt.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import re
 import sys

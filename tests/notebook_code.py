@@ -1,7 +1,5 @@
 """The functions that lessons write out, and their exercises, for the tests to import."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import re

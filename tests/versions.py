@@ -7,8 +7,6 @@ and what failed. Ends with 1 if anything did. Needs the package index and some g
 The workflow does the same for every change; this is for trying before.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import shutil

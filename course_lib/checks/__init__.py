@@ -7,8 +7,6 @@ with `call`, on two inputs at least, and reads what comes back with `numbers` an
 below, so that no answer, however strange, ends in an error or is taken for a right one.
 """
 
-from __future__ import annotations
-
 import copy
 import dis
 import importlib

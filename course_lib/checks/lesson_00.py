@@ -1,7 +1,5 @@
 """Exercises of lesson 00, start here."""
 
-from __future__ import annotations
-
 import torch
 
 from course_lib.checks import Wrong, call, compare, exercise, numbers, same

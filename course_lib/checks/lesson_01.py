@@ -1,7 +1,5 @@
 """Exercises of lesson 01, why transfer learning."""
 
-from __future__ import annotations
-
 import numpy as np
 from PIL import Image
 

@@ -1,7 +1,5 @@
 """Exercises of lesson 02, instance-based transfer."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from course_lib.checks import Wrong, call, compare, exercise, numbers, same

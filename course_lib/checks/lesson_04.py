@@ -1,7 +1,5 @@
 """Exercises of lesson 04, shared parameters."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from course_lib.checks import Wrong, call, compare, exercise, kind, numbers, positions, same, shown

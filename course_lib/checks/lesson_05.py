@@ -1,7 +1,5 @@
 """Exercises of lesson 05, model-based transfer."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

@@ -1,7 +1,5 @@
 """Exercises of lesson 06, relation-based transfer."""
 
-from __future__ import annotations
-
 from collections import namedtuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Exercises of lesson 07, augmentation preview."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from PIL import Image

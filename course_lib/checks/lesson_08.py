@@ -1,7 +1,5 @@
 """Exercises of lesson 08, full fine-tuning."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

@@ -1,7 +1,5 @@
 """Exercises of lesson 09, frozen features."""
 
-from __future__ import annotations
-
 import copy
 
 import torch

@@ -1,7 +1,5 @@
 """Exercises of lesson 10, which strategy when."""
 
-from __future__ import annotations
-
 import math
 
 import torch

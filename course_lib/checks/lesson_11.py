@@ -1,7 +1,5 @@
 """Exercises of lesson 11, find out what is wrong with a training run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

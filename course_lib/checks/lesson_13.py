@@ -1,7 +1,5 @@
 """Exercises of lesson 13, beyond one GPU and beyond this course."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

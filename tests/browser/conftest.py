@@ -1,7 +1,5 @@
 """A copy of the lessons, the server that serves it, and where pictures of the pages are kept."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What a student would see go wrong in an open notebook, in words; nothing if all is well."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from lab import NOTEBOOK, Notebook, text_of

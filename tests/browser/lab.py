@@ -1,7 +1,5 @@
 """JupyterLab as a student has it: a real server, a real browser, driven by clicks and keys."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

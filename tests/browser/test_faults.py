@@ -1,7 +1,5 @@
 """The eyes of the other tests, tested: each fault, planted in a small notebook, is seen."""
 
-from __future__ import annotations
-
 import json
 import socket
 import subprocess

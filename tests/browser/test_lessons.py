@@ -1,7 +1,5 @@
 """Every lesson in JupyterLab, as a student meets it: opened, run, looked at, and answered."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Run a command until standard input ends: closed by its holder, or with its holder."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Every check answers the shown solution, the untouched stub and plausible mistakes."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """No answer makes a check raise; none that is strange, constant or nothing at all is right."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 import re

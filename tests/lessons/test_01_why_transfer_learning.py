@@ -1,7 +1,5 @@
 """Functions that lesson 01 writes out."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

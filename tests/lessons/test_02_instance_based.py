@@ -1,7 +1,5 @@
 """Functions that lesson 02 writes out."""
 
-from __future__ import annotations
-
 from collections import namedtuple
 from collections.abc import Callable
 from types import SimpleNamespace

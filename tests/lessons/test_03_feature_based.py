@@ -1,7 +1,5 @@
 """Functions that lesson 03 writes out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from types import SimpleNamespace
 

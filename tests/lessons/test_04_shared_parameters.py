@@ -1,7 +1,5 @@
 """Functions that lesson 04 writes out."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Functions that lesson 10 writes out."""
 
-from __future__ import annotations
-
 import copy
 from types import SimpleNamespace
 

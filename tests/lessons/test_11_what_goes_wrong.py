@@ -1,7 +1,5 @@
 """Functions that lesson 11 writes out: each check passes on health and fails on its own fault."""
 
-from __future__ import annotations
-
 import copy
 import math
 import sys

@@ -1,7 +1,5 @@
 """Functions that lesson 12 writes out, and the folder that it builds."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 

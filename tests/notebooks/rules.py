@@ -1,7 +1,5 @@
 """What every lesson must keep to. Each rule takes a notebook and its path, and lists the faults."""
 
-from __future__ import annotations
-
 import ast
 import re
 import statistics

@@ -1,7 +1,5 @@
 """Run a lesson again with nbval and say where its outputs differ from the saved ones."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """The checks of the lessons, checked: each is green on a good lesson and red on a broken one."""
 
-from __future__ import annotations
-
 import base64
 import copy
 import json

@@ -1,7 +1,5 @@
 """Every lesson, run again: does each output still equal the saved one?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

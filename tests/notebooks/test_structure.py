@@ -1,7 +1,5 @@
 """Every lesson keeps to every rule."""
 
-from __future__ import annotations
-
 import functools
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Images of all shapes and kinds, whole and damaged, as Hypothesis draws them."""
 
-from __future__ import annotations
-
 import io
 import struct
 import warnings

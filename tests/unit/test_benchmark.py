@@ -1,7 +1,5 @@
 """The speed benchmark: contenders run, the loop is the article's, the sums are right."""
 
-from __future__ import annotations
-
 import copy
 import importlib.util
 import itertools

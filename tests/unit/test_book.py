@@ -1,7 +1,5 @@
 """The book, made of two tiny lessons; and what the real lessons need of it."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

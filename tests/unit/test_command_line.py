@@ -1,7 +1,5 @@
 """Commands with what they call replaced, and what they say of the installation."""
 
-from __future__ import annotations
-
 import importlib
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Names to folders, folders to listings; files that are written whole; whole numbers."""
 
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path

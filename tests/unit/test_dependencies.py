@@ -1,7 +1,5 @@
 """What the course stands on: pinned to the last package, and free to be used."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import re
 from email.message import Message

@@ -1,7 +1,5 @@
 """The article's photos come whole, from a server on this computer, or not at all."""
 
-from __future__ import annotations
-
 import gc
 import hashlib
 import itertools

@@ -1,7 +1,5 @@
 """Features that are computed once and kept, heads that are trained on them, and image styles."""
 
-from __future__ import annotations
-
 import inspect
 from pathlib import Path
 

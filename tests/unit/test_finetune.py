@@ -1,7 +1,5 @@
 """Fine-tuning: several processes learn what one learns, and a killed run goes on bit by bit."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os

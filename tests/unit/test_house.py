@@ -1,7 +1,5 @@
 """The rooms of the library: how large they may grow, and who may import whom."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

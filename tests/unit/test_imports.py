@@ -1,7 +1,5 @@
 """What importing and running the default path do, and do not do."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

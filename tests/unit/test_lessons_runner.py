@@ -1,7 +1,5 @@
 """The runner, tried on tiny lessons; where no kernel is needed, a stand-in runs them."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import io

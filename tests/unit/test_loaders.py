@@ -1,7 +1,5 @@
 """From folders of photos to batches: on the CPU as torchvision makes them, and as a GPU does."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

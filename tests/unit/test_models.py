@@ -1,7 +1,5 @@
 """Backbones and heads: real weights and missing ones, seeds, freezing, fingerprints."""
 
-from __future__ import annotations
-
 import io
 import os
 import socket

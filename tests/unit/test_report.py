@@ -1,7 +1,5 @@
 """Experiments over seeds, and the tables and sentences that are made of them."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits

@@ -1,7 +1,5 @@
 """Training comes out the same from any folder, in a second process, with workers and threads."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import multiprocessing

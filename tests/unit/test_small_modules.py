@@ -1,7 +1,5 @@
 """Figures, and the bars that people see while they wait."""
 
-from __future__ import annotations
-
 import base64
 import io
 from types import SimpleNamespace

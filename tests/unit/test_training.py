@@ -1,7 +1,5 @@
 """One loop, against a plain one; what it keeps, where it stops, and how it goes on."""
 
-from __future__ import annotations
-
 import copy
 import random
 

@@ -4,8 +4,6 @@ Run as a program: ``python trained_together.py FOLDER``. torch is imported once 
 forked, so that each costs a fraction of a second.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import random
