@@ -31,10 +31,7 @@ def gain(
     x, y = classes_apart(0)
     pool, test = change(classes_apart(1)[0]), change(classes_apart(2)[0])
     labels = classes_apart(2)[1]
-    return (
-        lesson.accuracy(x, y, test, labels),
-        lesson.accuracy(move(x, pool), y, test, labels),
-    )
+    return (lesson.accuracy(x, y, test, labels), lesson.accuracy(move(x, pool), y, test, labels))
 
 
 def shifted(x: np.ndarray) -> np.ndarray:

@@ -100,21 +100,6 @@ def test_what_fails_or_is_not_installed_is_named_and_the_others_go_on(photos, ca
     assert all(f"{tasks.NAMES[letter]} is not installed." in shown for letter in "bcd")
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--only", "z"), "invalid choice: 'z'"),
-        (("--measure", "seed"), "invalid choice: 'seed'"),
-        (("--dataset", "insectz"), "did you mean 'insects'"),
-        (("--device", "abacus"), "device is 'abacus'"),
-    ],
-)
-def test_bad_options_are_named(options, message, capsys):
-    with pytest.raises(SystemExit):
-        speed.parse(options)
-    assert message in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("kinds", [["auto"], ["auto", "float32"]])
 def test_contenders_take_turns_and_peers_go_on_with_their_best_batch(kinds, monkeypatch):
     monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: len(kinds) == 2)
@@ -240,9 +225,3 @@ def test_the_articles_transforms_are_the_articles(tmp_path):
         expected = datasets.ImageFolder(tmp_path / split, transforms.Compose([*cut, *last]))[0][0]
         torch.manual_seed(0)
         assert torch.equal(folders[split][0][0], expected)
-
-
-def test_warming_up_leaves_the_network_as_it_was():
-    model, _, _ = tasks.begin(TASK, 2)
-    assert models.fingerprint(model) == models.fingerprint(TASK.model())
-    assert all(p.grad is None for p in model.parameters())

@@ -25,12 +25,7 @@ from data.insects.renderer.photograph import (
 ROOT = Path(__file__).resolve().parents[2]
 INSECTS = ROOT / "data" / "insects"
 DOMAINS = ("field", "studio", "dusk")
-COUNTS = {
-    ("train", "ants"): 123,
-    ("train", "bees"): 121,
-    ("val", "ants"): 70,
-    ("val", "bees"): 83,
-}
+COUNTS = {("train", "ants"): 123, ("train", "bees"): 121, ("val", "ants"): 70, ("val", "bees"): 83}
 
 
 @pytest.fixture(scope="module")
