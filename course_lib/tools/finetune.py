@@ -11,6 +11,7 @@ not depend on how many processes took part, to within rounding, unless BatchNorm
 import math
 import os
 import random
+import shutil
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -119,6 +120,8 @@ def run(settings: Settings) -> Outcome:
                 state |= {**vars(run), "history": asdict(history)}
                 state["random"] = from_each(random_state(shares.generator))
                 if rank == 0:
+                    for left in Path(file).parent.glob(f".{Path(file).name}-*"):  # by a kill
+                        shutil.rmtree(left)
                     with datasets.written_whole(file) as part:
                         torch.save(state, part)
 

@@ -36,7 +36,6 @@ from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from course_lib import datasets, progress
-from course_lib.report import RESULT_MIME
 
 Value = bool | int | float | str | list
 KINDS = {bool: "true or false", int: "a whole number of 0 or more", float: "a finite number"}
@@ -44,6 +43,7 @@ KINDS |= {str: "a text", list: "a list"}
 LESSON_PATTERN = "[0-9][0-9]_*.ipynb"
 SUMMARY = "summary.json"
 TEMPLATES = Path(__file__).with_name("templates")
+RESULT_MIME = "application/vnd.course.result+json"  # as in report, which takes seconds to import
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELL_TIMEOUT = 1800  # seconds a cell may take, where neither the caller nor the preset says so
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over the quota, read-only

@@ -108,11 +108,13 @@ def test_more_epochs_go_on_and_a_finished_run_is_left_alone(settings: finetune.S
     whole = finetune.run(replace(settings, checkpoint=None, epochs=9))
     finetune.run(replace(settings, epochs=5))
     torch.manual_seed(99)  # whatever happens in between
+    settings.checkpoint.with_name(".run.ckpt-killed").mkdir()  # what a write leaves that was killed
     parts = finetune.run(replace(settings, epochs=9))  # the learning rate falls after seven
     assert parts.history.learning_rate == whole.history.learning_rate
     assert parts.history.train_loss == whole.history.train_loss
     assert torch.equal(parts.test.logits, whole.test.logits)
     assert finetune.run(replace(settings, epochs=2)).history == parts.history  # seconds too
+    assert list(settings.checkpoint.parent.iterdir()) == [settings.checkpoint]
 
 
 def test_a_run_goes_on_in_the_precision_it_began_in(
