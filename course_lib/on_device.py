@@ -1,4 +1,4 @@
-"""Photos that live on a GPU as bytes, and are cut, flipped and normalised there in batches."""
+"""Photos that live on a GPU as bytes, and are cut (bilinearly), flipped and normalised there."""
 
 import torch
 from torchvision.transforms import v2

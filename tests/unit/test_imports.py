@@ -67,7 +67,7 @@ def test_what_does_not_compute_does_not_load_torch() -> None:
     code = """
 import sys
 import course_lib
-from course_lib import checks, datasets, progress
+from course_lib import datasets, progress
 from course_lib.tools import cli, info, lessons
 print([name for name in ("torch", "matplotlib", "pandas", "sklearn") if name in sys.modules])
 """
