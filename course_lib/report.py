@@ -3,6 +3,7 @@
 import itertools
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 from IPython.display import Markdown, display
@@ -17,8 +18,9 @@ RESULT_MIME = "application/vnd.course.result+json"
 def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence) -> pd.DataFrame:
     """Run an experiment for every seed, 0, 1, …, and every combination of settings.
 
-    ``run(seed=0, setting=value, …)`` returns a score for each method it compared. Methods compared
-    in one call see the same draw of data, so their difference is paired. The table is `tidy
+    ``run(seed=0, setting=value, …)`` returns a score for each method it compared; or two, of which
+    the first, on validation photos, is for `tuned`. Methods compared in one call see the same draw
+    of data, so their difference is paired. The table is `tidy
     <https://doi.org/10.18637/jss.v059.i10>`_: a column per setting, then seed, method and score.
     """
     whole("seeds", seeds, 1)
@@ -29,8 +31,48 @@ def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence
     with threadpool_limits(1, "blas"):
         for setting, seed in progress.bar([*itertools.product(settings, range(seeds))], "trials"):
             scores = run(seed=seed, **setting)
-            rows += [{**setting, "seed": seed, "method": m, "score": s} for m, s in scores.items()]
+            for method, score in scores.items():
+                both = {"val": score[0], "score": score[1]} if isinstance(score, tuple) else {}
+                rows.append({**setting, "seed": seed, "method": method, "score": score, **both})
     return pd.DataFrame(rows)
+
+
+def tuned(frame: pd.DataFrame, *settings: str) -> pd.DataFrame:
+    """For each method and seed, the run with the ``settings`` that were best on validation.
+
+    Among equals it is the first of the grid. What is left may be compared: the test score ``score``
+    had no say in the choice.
+    """
+    same = [column for column in frame if column not in (*settings, "val", "score")]
+    return frame.loc[frame.groupby(same, sort=False)["val"].idxmax()]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Mean and standard error, over ``seeds``, of a difference that is asked to pass ``margin``."""
+
+    difference: float
+    error: float
+    seeds: int
+    margin: float = 0.0
+
+    @property
+    def answer(self) -> str:
+        """``"holds"`` if the 95 % interval (Student's t) lies above the margin, and so on."""
+        from scipy.stats import t
+
+        reach = float(t.ppf(0.975, self.seeds - 1)) * self.error
+        if self.difference - reach > self.margin:
+            return "holds"
+        return "does not hold" if self.difference + reach < self.margin else "too close to call"
+
+
+def compare(frame: pd.DataFrame, a: str, b: str, margin: float = 0.0) -> Comparison:
+    """Paired difference of two methods of `trials`, ``a`` minus ``b``; settings are averaged."""
+    scores = frame.pivot_table(index="seed", columns="method", values="score", dropna=False)
+    difference = (scores[a] - scores[b]).to_numpy()  # nan, and no answer, where one is missing
+    error = pd.Series(difference).sem(skipna=False)
+    return Comparison(float(difference.mean()), float(error), len(difference), margin)
 
 
 def summary(
@@ -43,18 +85,18 @@ def summary(
 
     The name and score of a trivial answer, the ``baseline``, become the last row.
     """
+    groups = [("mean ± std", frame)]
+    if columns is not None:
+        name = columns.replace("_", " ")
+        groups = [(f"{name} {v}", part) for v, part in frame.groupby(columns, sort=False)]
     rows = []
-    for method, of_method in frame.groupby("method", sort=False):
-        cells = {"mean ± std": of_method} if columns is None else {}
-        for value in [] if columns is None else frame[columns].unique():
-            name = f"{columns.replace('_', ' ')} {value}"
-            cells[name] = of_method[of_method[columns] == value]
-        means = {n: mean_std(list(c["score"]), digits) if len(c) else "–" for n, c in cells.items()}
+    for method in frame["method"].unique():
+        runs = {name: list(part["score"][part["method"] == method]) for name, part in groups}
+        means = {name: mean_std(run, digits) if run else "–" for name, run in runs.items()}
         rows.append({"method": method, **means})
     if baseline is not None:
-        name, score = baseline
-        headings = [heading for heading in rows[0] if heading != "method"]
-        rows.append({"method": name, **dict.fromkeys(headings, f"{score:.{digits}f}")})
+        shown = f"{baseline[1]:.{digits}f}"
+        rows.append({"method": baseline[0], **{name: shown for name, _ in groups}})
     return table(rows)
 
 
@@ -75,9 +117,17 @@ def mean_std(values: Sequence[float], digits: int = 3) -> str:
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
-def verdict(claim: str, holds: bool) -> None:
-    """Print a claim and whether the numbers bear it out, e.g. ``frozen beats scratch: True``."""
-    print(f"{claim}: {bool(holds)}")
+def verdict(question: str, answer: bool | Comparison) -> None:
+    """Print a question, or an exact claim, and what the numbers say to it.
+
+    ``Does freezing win? holds: +0.042 ± 0.013 (5 seeds)`` or ``the weights are equal: True``.
+    """
+    if isinstance(answer, Comparison):
+        numbers = f"{answer.difference:+.3f} ± {answer.error:.3f} ({answer.seeds} seeds)"
+        beyond = f", margin {answer.margin:+.3f}" if answer.margin else ""
+        print(f"{question} {answer.answer}: {numbers}{beyond}")
+    else:
+        print(f"{question}: {bool(answer)}")
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> Markdown:

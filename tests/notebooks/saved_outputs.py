@@ -11,6 +11,7 @@ import nbformat
 from course_lib.tools.lessons import kernel_environment
 
 SETTINGS = Path(__file__).with_name("nbval.ini")
+SANITIZER = Path(__file__).with_name("sanitize.cfg")
 
 
 def differences(path: Path, cell_timeout: float = 600) -> list[str]:
@@ -24,6 +25,7 @@ def differences(path: Path, cell_timeout: float = 600) -> list[str]:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-c", str(SETTINGS), str(path)]
         command += [f"--junit-xml={report}", f"--nbval-cell-timeout={cell_timeout}"]
+        command += [f"--nbval-sanitize-with={SANITIZER}"]
         done = subprocess.run(
             command,
             cwd=path.parent,

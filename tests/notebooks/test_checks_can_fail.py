@@ -35,6 +35,7 @@ QUIZ = "## Quick quiz\n\n" + "\n\n".join(
 )
 SHOW = f"""display({{"image/png": "{PIXEL}", "text/plain": "{ALT}"}},
         metadata={{"image/png": {{"alt": "{ALT}"}}}}, raw=True)"""
+VERDICT = "Do ants win? holds: +0.100 ± 0.020 (3 seeds)"
 RESULT = 'display({"application/vnd.course.result+json": {"ants": ants}}, raw=True)'
 
 
@@ -43,7 +44,7 @@ def lesson() -> NotebookNode:
     cells = [
         new_markdown_cell(OPENING),
         new_code_cell('ants = 3\nplace = "leaf"', metadata={"tags": ["parameters"]}),
-        new_code_cell('print(f"{ants} ants on a {place}")\nants + 1'),
+        new_code_cell(f'print(f"{{ants}} ants on a {{place}}\\n{VERDICT}")\nants + 1'),
         new_code_cell(SHOW),
         new_markdown_cell("**Figure 1.** Two ants."),
         new_code_cell(RESULT),
@@ -280,10 +281,29 @@ def test_saved_outputs_agree(good: tuple[NotebookNode, Path]) -> None:
     assert differences(good[1]) == []
 
 
+def test_the_number_behind_a_verdict_may_move(
+    good: tuple[NotebookNode, Path], tmp_path: Path
+) -> None:
+    notebook, path = copy.deepcopy(good[0]), tmp_path / good[1].name
+    said = f"3 ants on a leaf\n{VERDICT}\n"
+    assert notebook.cells[2].outputs[0].text == said
+    notebook.cells[2].outputs[0].text = said.replace("+0.100 ± 0.020", "+0.098 ± 0.021")
+    nbformat.write(notebook, path)
+    assert differences(path) == []
+
+
 # What is changed, how, and the first fault expected; nbval counts code cells from 0.
 CHANGED: dict[str, tuple[Callable[[NotebookNode], object], str]] = {
     "printed number": (
-        lambda nb: nb.cells[2].outputs[0].update(text="4 ants on a leaf\n"),
+        lambda nb: nb.cells[2].outputs[0].update(text=f"4 ants on a leaf\n{VERDICT}\n"),
+        "Cell 1: failure",
+    ),
+    "answer of a verdict": (
+        lambda nb: (
+            nb.cells[2]
+            .outputs[0]
+            .update(text=f"3 ants on a leaf\n{VERDICT}\n".replace("holds", "does not hold"))
+        ),
         "Cell 1: failure",
     ),
     "result": (

@@ -84,9 +84,70 @@ def test_a_table_has_the_same_columns_in_every_row():
             report.table(rows)
 
 
-def test_a_verdict_is_a_plain_bool(capsys):
-    report.verdict("frozen beats scratch", torch.tensor(0.9) > 0.8)
-    assert capsys.readouterr().out == "frozen beats scratch: True\n"
+def test_tuning_looks_at_validation_only_and_takes_the_first_of_equals():
+    def run(seed, rate, labels):
+        return {"a": (-abs(rate - 2 - seed), 10 * rate + labels), "b": (0.5, rate)}
+
+    tuned = report.tuned(report.trials(run, 2, rate=[1, 2, 3], labels=[0, 1]), "rate")
+    a, b = tuned[tuned["method"] == "a"], tuned[tuned["method"] == "b"]
+    assert a[["labels", "seed", "rate", "score"]].sort_values(
+        ["labels", "seed"]
+    ).values.tolist() == [
+        [0, 0, 2, 20],
+        [0, 1, 3, 30],
+        [1, 0, 2, 21],
+        [1, 1, 3, 31],
+    ]
+    assert b["rate"].tolist() == [1] * 4
+
+
+def paired(a: list[float], b: list[float]) -> report.Comparison:
+    scores = zip(a, b, strict=True)
+    frame = report.trials(
+        lambda seed, of: dict(zip("ab", of[seed], strict=True)), len(a), of=[[*scores]]
+    )
+    return report.compare(frame, "a", "b", margin=0.01)
+
+
+def test_a_comparison_is_of_pairs():
+    found = paired([0.80, 0.90, 0.70], [0.70, 0.79, 0.61])
+    assert found.difference == pytest.approx(0.10)
+    assert found.error == pytest.approx(0.01 / 3**0.5)
+    assert found.seeds == 3
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "answer"),
+    [
+        ([0.80, 0.90, 0.70], [0.70, 0.79, 0.61], "holds"),
+        ([0.70, 0.79, 0.61], [0.80, 0.90, 0.70], "does not hold"),
+        ([0.80, 0.90, 0.70], [0.81, 0.88, 0.69], "too close to call"),
+        ([0.715, 0.803, 0.621], [0.70, 0.79, 0.61], "too close to call"),  # above 0, not above 0.01
+        ([0.9], [0.1], "too close to call"),  # one seed says nothing of the next
+        ([0.9, 0.9, float("nan")], [0.1, 0.1, 0.1], "too close to call"),
+    ],
+)
+def test_an_answer_needs_the_whole_interval_on_one_side_of_the_margin(a, b, answer):
+    assert paired(a, b).answer == answer
+
+
+def test_a_comparison_averages_the_settings_of_a_seed():
+    frame = report.trials(lambda seed, labels: {"a": labels + seed, "b": seed}, 4, labels=[1, 3])
+    assert (report.compare(frame, "a", "b").difference, report.compare(frame, "a", "b").seeds) == (
+        2,
+        4,
+    )
+
+
+def test_a_verdict_says_a_bool_or_a_paired_difference(capsys):
+    report.verdict("the weights are equal", torch.tensor(True))
+    report.verdict("Does freezing win?", report.Comparison(0.0421, 0.0131, 5))
+    report.verdict("By 1 point?", report.Comparison(0.5, 0.01, 5, 0.01))
+    assert capsys.readouterr().out.splitlines() == [
+        "the weights are equal: True",
+        "Does freezing win? holds: +0.042 ± 0.013 (5 seeds)",
+        "By 1 point? holds: +0.500 ± 0.010 (5 seeds), margin +0.010",
+    ]
 
 
 def test_key_numbers_are_shown_and_reach_the_runner(monkeypatch):
