@@ -102,12 +102,10 @@ def summary(
 
 def mean(frame: pd.DataFrame, method: str, **setting: object) -> float:
     """Mean score of a method over seeds, and over all settings that are not named."""
-    chosen = frame[frame["method"] == method]
-    for name, value in setting.items():
-        chosen = chosen[chosen[name] == value]
+    chosen = frame[(frame[["method", *setting]] == [method, *setting.values()]).all(axis=1)]
     if chosen.empty:
-        asked = ", ".join([repr(method), *(f"{k}={v!r}" for k, v in setting.items())])
-        raise ValueError(f"no run of {asked}: there are {', '.join(frame['method'].unique())}.")
+        there = ", ".join(frame["method"].unique())
+        raise ValueError(f"no run of {method!r} with {setting}: there are {there}.")
     return float(chosen["score"].mean())
 
 

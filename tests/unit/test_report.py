@@ -63,7 +63,7 @@ def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame):
 def test_a_mean_is_over_the_runs_named(frame):
     assert report.mean(frame, "ours", labels=10) == report.mean(frame, "theirs") == 11
     assert report.mean(frame, "ours", labels=10, seed=2) == 12
-    with pytest.raises(ValueError, match=r"no run of 'mine', labels=10: there are ours, theirs\."):
+    with pytest.raises(ValueError, match=r"no run of 'mine' with {'labels': 10}: there are ours, theirs\."):
         report.mean(frame, "mine", labels=10)
     with pytest.raises(ValueError, match="labels=7"):
         report.mean(frame, "ours", labels=7)
