@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import Markdown
 from threadpoolctl import threadpool_limits
 
 from course_lib import progress
 from course_lib.datasets import whole
-
-RESULT_MIME = "application/vnd.course.result+json"
 
 
 def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence) -> pd.DataFrame:
@@ -119,6 +117,7 @@ def verdict(question: str, answer: bool | Comparison) -> None:
     """Print a question, or an exact claim, and what the numbers say to it.
 
     ``Does freezing win? holds: +0.042 ± 0.013 (5 seeds)`` or ``the weights are equal: True``.
+    The runner collects the answers to questions.
     """
     if isinstance(answer, Comparison):
         numbers = f"{answer.difference:+.3f} ± {answer.error:.3f} ({answer.seeds} seeds)"
@@ -140,11 +139,3 @@ def table(rows: Sequence[Mapping[str, object]]) -> Markdown:
     heads = list(rows[0])
     ruler = "|" + "---|" * len(heads)
     return Markdown("\n".join([line(heads), ruler, *(line(list(row.values())) for row in rows)]))
-
-
-def key_numbers(numbers: Mapping[str, float | int | str]) -> None:
-    """Show the numbers a lesson is remembered by, and hand them to the runner's summary."""
-    rows = [{"result": name, "value": value} for name, value in numbers.items()]
-    shown = table(rows).data
-    bundle = {RESULT_MIME: dict(numbers), "text/markdown": shown, "text/plain": shown}
-    display(bundle, raw=True)

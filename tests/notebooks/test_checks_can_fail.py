@@ -36,7 +36,6 @@ QUIZ = "## Quick quiz\n\n" + "\n\n".join(
 SHOW = f"""display({{"image/png": "{PIXEL}", "text/plain": "{ALT}"}},
         metadata={{"image/png": {{"alt": "{ALT}"}}}}, raw=True)"""
 VERDICT = "Do ants win? holds: +0.100 ± 0.020 (3 seeds)"
-RESULT = 'display({"application/vnd.course.result+json": {"ants": ants}}, raw=True)'
 
 
 def lesson() -> NotebookNode:
@@ -47,7 +46,7 @@ def lesson() -> NotebookNode:
         new_code_cell(f'print(f"{{ants}} ants on a {{place}}\\n{VERDICT}")\nants + 1'),
         new_code_cell(SHOW),
         new_markdown_cell("**Figure 1.** Two ants."),
-        new_code_cell(RESULT),
+        new_code_cell('display({"text/markdown": f"| {ants} |"}, raw=True)'),
         new_code_cell(
             "import time\nprint(time.time())",
             metadata={"tags": ["nbval-ignore-output", "reason-timing"]},
@@ -212,11 +211,11 @@ BROKEN: list[tuple[str, Callable[[NotebookNode], object]]] = [
     ("quiz_answers_every_option", set_source(7, QUIZ.replace("Right", "Wrong"))),
     ("quiz_answers_every_option", set_source(7, QUIZ.replace("Wrong. So", "Right. So"))),
     ("quiz_answers_every_option", set_source(7, QUIZ.replace("Wrong. So.", "Wrong."))),
-    (
-        "key_numbers_are_plain",
-        add_output(new_output("display_data", {rules.RESULT_MIME: {"ants": [1, 2]}})),
-    ),
-    ("key_numbers_are_plain", add_output(new_output("display_data", {rules.RESULT_MIME: [1]}))),
+    ("verdicts_are_few", add_output(stream("".join(f"{i}? holds: +0.1\n" for i in range(5))))),
+    ("verdicts_are_few", add_output(stream("equal: True\nless: False\n" * 3))),
+    ("it_is_short", set_source(0, OPENING + " word" * 2700)),
+    ("it_is_short", set_source(2, "print(ants, place)\n" * 350)),
+    ("it_is_short", lambda nb: nb.cells.extend(new_markdown_cell("More.") for _ in range(63))),
 ]
 BY_NAME = {rule.__name__: rule for rule in rules.RULES}
 
@@ -315,8 +314,8 @@ CHANGED: dict[str, tuple[Callable[[NotebookNode], object], str]] = {
         lambda nb: nb.cells[3].outputs[0].data.update({"text/plain": "Two bees."}),
         "Cell 2: failure",
     ),
-    "key number": (
-        lambda nb: nb.cells[5].outputs[0].data.update({rules.RESULT_MIME: {"ants": 4}}),
+    "table": (
+        lambda nb: nb.cells[5].outputs[0].data.update({"text/markdown": "| 4 |"}),
         "Cell 3: failure",
     ),
     "new warning": (
