@@ -51,12 +51,18 @@ class Classifier(nn.Module):
 
 
 def build_model(
-    name: str = EMBEDDED, num_classes: int | None = 2, *, pretrained: bool = True, seed: int = 0
+    name: str = EMBEDDED,
+    num_classes: int | None = 2,
+    *,
+    pretrained: bool = True,
+    seed: int = 0,
+    image_size: int | None = None,
 ) -> Classifier:
-    """Build a classifier with a fresh head; ``num_classes=None`` keeps ImageNet's thousand.
+    """Build a classifier with a fresh head; ``num_classes=None`` keeps the one it came with.
 
     The same seed gives the same head, and the same backbone where it is not pretrained. Where
-    pretrained weights cannot be had this raises; random ones never take their place.
+    pretrained weights cannot be had this raises; random ones never take their place. Name the
+    ``image_size``, in pixels, for a network made for one size, such as a vision transformer.
     """
     whole("num_classes", 1000 if num_classes is None else num_classes, 1)
     whole("seed", seed)
@@ -64,18 +70,21 @@ def build_model(
         torch.manual_seed(seed)
         if name == ARTICLE:
             backbone, preprocessing = _the_articles(pretrained)
-            head, backbone.fc = backbone.fc, nn.Identity()
+            head, backbone.fc, width = backbone.fc, nn.Identity(), backbone.fc.in_features
         else:
-            backbone = _embedded(pretrained) if name == EMBEDDED else _from_timm(name, pretrained)
+            if name == EMBEDDED:
+                backbone, width = _embedded(pretrained), 1280
+            else:
+                backbone, width = _from_timm(name, pretrained, image_size)
             seen = timm.data.resolve_model_data_config(backbone)
             wanted = ("mean", "std", "crop_pct", "interpolation")
             preprocessing = Preprocessing(*(seen[key] for key in wanted))
             head = backbone.get_classifier()
             backbone.reset_classifier(0)
-        if not isinstance(head, nn.Linear):
-            raise ValueError(f"backbone is {name!r}, which does not end in one linear layer.")
         if num_classes is not None:
-            head = nn.Linear(head.in_features, num_classes)
+            head = nn.Linear(width, num_classes)
+        elif not isinstance(head, nn.Linear):
+            raise ValueError(f"backbone is {name!r}, which does not end in one linear layer.")
     return Classifier(backbone, head, preprocessing)
 
 
@@ -105,17 +114,37 @@ def _the_articles(pretrained: bool) -> tuple[nn.Module, Preprocessing]:
     return network, Preprocessing()
 
 
-def _from_timm(name: str, pretrained: bool) -> nn.Module:
+def _from_timm(name: str, pretrained: bool, image_size: int | None) -> tuple[nn.Module, int]:
+    """A network of timm, and how many features it gives its head, known from one forward pass."""
     if not timm.is_model(name):
         close = difflib.get_close_matches(str(name), [EMBEDDED, ARTICLE, *timm.list_models()], n=1)
         like = repr((close or [EMBEDDED])[0])
         raise ValueError(f"backbone is {name!r}: no name that timm knows, as {like} would be.")
+    about = timm.models.get_pretrained_cfg(name)
+    size, how = image_size or about.input_size[-1], {}
+    if about.fixed_input_size:
+        how = {"img_size": size} if image_size else {"dynamic_img_size": True}
+    try:
+        try:
+            network = timm.create_model(name, **how)
+        except TypeError:  # it has no such option
+            how, network = {}, timm.create_model(name)
+        with torch.no_grad():
+            maps = network.eval().forward_features(torch.zeros(1, 3, size, size))
+            shape = tuple(network.forward_head(maps, pre_logits=True).shape)
+        if len(shape) != 2:
+            raise ValueError(f"its head is given {shape}, not one row of features")
+    except Exception as error:  # each family has checks of its own
+        raise ValueError(
+            f"backbone is {name!r}, which was made for images of {about.input_size[-1]} pixels and "
+            f"fails at image_size {size} ({_reason(error)})."
+        ) from None
     if not pretrained:
-        return timm.create_model(name)
+        return network.train(), shape[1]
     offline = constants.HF_HUB_OFFLINE
     try:
         constants.HF_HUB_OFFLINE = offline or not _hub_answers()  # else it is asked for 46 seconds
-        return timm.create_model(name, pretrained=True)
+        return timm.create_model(name, pretrained=True, **how), shape[1]
     except Exception as error:  # the hub's client raises many kinds of error when it is offline
         raise _unavailable(name, error) from error
     finally:
@@ -131,12 +160,15 @@ def _hub_answers() -> bool:
 
 
 def _unavailable(name: str, error: Exception, advice: str = "") -> WeightsUnavailable:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return WeightsUnavailable(
-        f"the pretrained weights of {name!r} could not be had ({reason}). They are downloaded on "
-        f"first use: connect to the internet once. {advice}Or use {EMBEDDED!r}, whose ImageNet "
-        "weights are installed with the course."
+        f"the pretrained weights of {name!r} could not be had ({_reason(error)}). They are "
+        f"downloaded on first use: connect to the internet once. {advice}Or use {EMBEDDED!r}, "
+        "whose ImageNet weights are installed with the course."
     )
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def freeze_backbone(model: Classifier) -> Classifier:

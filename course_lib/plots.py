@@ -2,13 +2,19 @@
 
 import base64
 import io
+import itertools
 import math
 import statistics
+import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import pandas as pd
 from IPython.display import display
+from matplotlib import font_manager, rcParams
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from torch import Tensor
 
@@ -20,19 +26,52 @@ PURPLE, SKY, GREY = "#CC79A7", "#56B4E9", "#777777"
 PHOTOS = "photos"  # label of figures that are mostly photos, which are large as PNG
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
 MARKERS = "osD^vP"
+LACKING: set[str] = set()  # signs that no font here has
 
 
 def show(figure: Figure, alt: str) -> None:
     """Put a figure into the notebook, with a sentence or two that say what it shows."""
     kind = "jpeg" if figure.get_label() == PHOTOS else "png"
     buffer, quality = io.BytesIO(), {"quality": 88} if kind == "jpeg" else {}
-    figure.savefig(buffer, format=kind, dpi=80, bbox_inches="tight", pil_kwargs=quality)
+    _find_font(figure.findobj(Text))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a heap, of which `_find_font` makes one note
+        figure.savefig(buffer, format=kind, dpi=80, bbox_inches="tight", pil_kwargs=quality)
     mime = f"image/{kind}"
     bundle = {mime: base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
     display(bundle, metadata={mime: {"alt": alt}}, raw=True)
 
 
-def _tell_apart(what: str, count: int, most: int = len(PALETTE)) -> None:
+def _find_font(texts: Sequence[Text]) -> None:
+    """Draw what the usual font has no signs for, Chinese perhaps, in an installed one that has."""
+    families, load = rcParams["font.family"], font_manager.get_font
+    files = [font_manager.findfont(font_manager.FontProperties(family=name)) for name in families]
+    have = LACKING.union(*(map(chr, load(file).get_charmap()) for file in files))
+    signs = {sign for text in texts for sign in text.get_text() if sign.isprintable()} - have
+    for file in font_manager.findSystemFonts() * bool(signs):
+        with suppress(OSError, RuntimeError):  # not every file is a sound font
+            if signs <= set(map(chr, load(file).get_charmap())):
+                font_manager.fontManager.addfont(file)
+                families.append(load(file).family_name)
+                break
+    else:
+        if signs and not LACKING:
+            print(
+                f"No font here has {' '.join(sorted(signs))}: boxes stand for them in figures. "
+                "Install one, such as Noto Sans CJK for Chinese, and run this again."
+            )
+        LACKING.update(signs)
+    for text in texts:
+        text.set_fontfamily(families)
+
+
+def _plain(name: object, width: int = 1000) -> str:
+    """A name as it is, though a dollar starts mathematics in figures; in lines of some width."""
+    lines = str(name).replace("$", r"\$").splitlines()
+    return "\n".join(textwrap.fill(line, width) for line in lines)
+
+
+def _tell_apart(what: str, count: int, most: int) -> None:
     if not 1 <= count <= most:
         raise ValueError(f"there are {count} {what} to draw: expected 1 to {most} in one figure.")
 
@@ -60,7 +99,7 @@ def image_grid(
         axis.imshow(image)
         color = colors[number] if colors else "black"
         if titles:
-            axis.set_title(titles[number], fontsize=8, color=color)
+            axis.set_title(_plain(titles[number], 24), fontsize=8, color=color)
         if colors:
             axis.set_frame_on(True)
             axis.spines[:].set(color=color, linewidth=3)
@@ -90,13 +129,17 @@ def confusion_matrix(predictions: Predictions, classes: Sequence[str], *, title:
     """Draw how many images of each class (rows) were given each label (columns)."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    axis = (figure := Figure(figsize=(3.8, 3.4))).subplots()
-    names = {"labels": range(len(classes)), "display_labels": classes}
+    count, longest = len(classes), max(map(len, classes))
+    side, few = 1.4 + 0.07 * longest + max(2, min(0.45 * count, 11)), count <= 20
+    axis = (figure := Figure(figsize=(side, side - 0.2), layout="constrained")).subplots()
+    turned = "vertical" if count * longest > 24 else "horizontal"
+    how = {"include_values": few, "colorbar": not few, "xticks_rotation": turned, "cmap": "Blues"}
+    names = {"labels": range(count), "display_labels": [_plain(name) for name in classes]}
     pairs = predictions.labels.numpy(), predictions.classes.numpy()
-    ConfusionMatrixDisplay.from_predictions(*pairs, **names, cmap="Blues", colorbar=False, ax=axis)
+    ConfusionMatrixDisplay.from_predictions(*pairs, **names, **how, ax=axis)
+    axis.tick_params(labelsize=min(10, 500 / count))
     axis.set(xlabel="predicted class", ylabel="true class")
     axis.set_title(title, fontsize=11)
-    figure.tight_layout()
     return figure
 
 
@@ -108,18 +151,19 @@ def accuracy_bars(
     label: str = "accuracy on the test images",
 ) -> Figure:
     """Draw mean accuracies as bars, every run as a dot, and a ``baseline`` as a dashed line."""
-    _tell_apart("bars", len(results))
-    figure = Figure(figsize=(1.2 + 1.5 * len(results), 3.8), layout="constrained")
+    _tell_apart("bars", count := len(results), 100)
+    figure = Figure(figsize=(min(1.2 + 1.5 * count, 12), 3.8), layout="constrained")
     axis = figure.subplots()
-    for x, (runs, color) in enumerate(zip(results.values(), PALETTE, strict=False)):
+    for x, (runs, color) in enumerate(zip(results.values(), itertools.cycle(PALETTE))):
         mean = statistics.fmean(runs)
         axis.bar(x, mean, width=0.6, color=color, alpha=0.75)
         axis.plot([x] * len(runs), runs, "o", color="black", markersize=4)
-        axis.text(x, 0.03, f"{mean:.2f}", ha="center", fontsize=11)
+        axis.text(x, 0.03, f"{mean:.2f}", ha="center", fontsize=min(11, 140 / count))
     if baseline is not None:
-        axis.axhline(baseline[1], color=GREY, linestyle="--", label=baseline[0])
+        axis.axhline(baseline[1], color=GREY, linestyle="--", label=_plain(baseline[0]))
         figure.legend(loc="outside lower center", fontsize=8)
-    axis.set_xticks(range(len(results)), list(results))
+    turned = 90 * (count > 4 and sum(map(len, results)) > 110)
+    axis.set_xticks(range(count), [_plain(name, 28) for name in results], rotation=turned)
     axis.set(ylabel=label, ylim=(0, 1.04))
     axis.set_title(title, fontsize=11)
     return figure
@@ -139,16 +183,16 @@ def curves(
 
     It is the mean over seeds, in a band of one standard deviation; a ``baseline`` is dashed.
     """
-    _tell_apart("methods", frame["method"].nunique())
+    _tell_apart("methods", frame["method"].nunique(), len(PALETTE))
     figure = Figure(figsize=(7.2, 3.8), layout="constrained")
     axis = figure.subplots()
     for method, color, marker in zip(frame["method"].unique(), PALETTE, MARKERS, strict=False):
         runs = frame[frame["method"] == method].groupby(x)["score"].agg(["mean", "std"])
         mean, spread = runs["mean"], runs["std"].fillna(0)
-        axis.plot(runs.index, mean, marker=marker, color=color, label=method)
+        axis.plot(runs.index, mean, marker=marker, color=color, label=_plain(method))
         axis.fill_between(runs.index, mean - spread, mean + spread, color=color, alpha=0.15, lw=0)
     if baseline is not None:
-        axis.axhline(baseline[1], color=GREY, linestyle="--", label=baseline[0])
+        axis.axhline(baseline[1], color=GREY, linestyle="--", label=_plain(baseline[0]))
     if log_x:
         axis.set_xscale("log")
         ticks = sorted(frame[x].unique())

@@ -1,5 +1,7 @@
 import json
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ from course_lib import loaders, models, training
 from course_lib.tools import export
 from course_lib.tools.cli import main
 
-CLASSES = ("ants", "bees", "Wildbienen ✿")
+CLASSES = ("ants", "bees \udce9", "Wildbienen ✿")  # the second: as a name that is not UTF-8
 SIZE = 32
 
 
@@ -140,16 +142,29 @@ def test_what_is_no_model_file_is_refused_and_no_pickle_is_ever_opened(
 def test_a_failed_save_keeps_the_older_file(
     exported: export.Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(weights: dict, path: Path, metadata: dict) -> None:
-        Path(path).write_bytes(b"half")
+    def full(path: Path, content: bytes) -> None:
+        path.write_text("half")
         raise OSError(28, "No space left on device")
 
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"older")
-    monkeypatch.setattr(export, "save_file", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
         export.save(path, exported)
     assert path.read_bytes() == b"older" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "mine.v1", "mine", ".safetensors"])
+def test_no_two_kinds_of_file_share_a_name(name: str, exported, tmp_path, monkeypatch) -> None:
+    """mine.v1 and mine.v2 would both become mine.onnx, and m.onnx would replace itself."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ValueError, match=rf"{name}: expected a name that ends in \.safetensors"):
+        export.save(Path("~", name), exported)
+    with pytest.raises(ValueError, match=r"expected a name that ends in \.onnx"):
+        export.save_onnx("~/mine.safetensors", exported)
+    export.save("~/mine.v2.safetensors", exported)
+    assert export.load("~/mine.v2.safetensors").classes == CLASSES
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.v2.safetensors"]
 
 
 def test_onnx_gives_the_same_logits_for_any_batch(
@@ -189,13 +204,40 @@ def test_the_command_answers_every_photo_that_is_one(
         logits = export.logits(exported, [photo])[0]
         name, probability = CLASSES[logits.argmax()], logits.softmax(0).max()
         answers += f"{photo}\t{name}\t{probability:.3f}\n"
+    answers = answers.replace("\udce9", "\\udce9")
     assert predict(file, *photos) == (0, answers, "")
+    folder = photos[0].parent
+    (folder / ".hidden").mkdir(exist_ok=True)
+    for left_out in ("notes.txt", ".hidden/a.png"):
+        (folder / left_out).touch()
+    assert predict(file, folder) == predict(file, folder / "new*") == (0, answers, "")
+    code, out, err = predict(file, folder / ".hidden", folder / "old*.png", folder)
+    assert (code, out, len(err.splitlines())) == (1, answers, 1) and "old*.png: there is no" in err
     (tmp_path / "note.jpg").write_text("no photo")
-    code, out, err = predict(file, tmp_path / "note.jpg", tmp_path / "lost.jpg", *photos)
-    assert (code, out, len(err.splitlines())) == (1, answers, 2)
-    assert "note.jpg: not an image" in err
+    (tmp_path / "nothing").mkdir()
+    lost = [tmp_path / name for name in ("note.jpg", "lost.jpg", "nothing")]
+    code, out, err = predict(file, *lost, *photos)
+    assert (code, out, len(err.splitlines())) == (1, answers, 3)
+    assert "note.jpg: not an image" in err and "nothing: there is no image in this folder" in err
     assert "lost.jpg: there is no file of this name" in err
     code, out, err = predict(photos[0], photos[0])
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "is not a whole model file" in err
     assert predict("--device", "gpu", file, photos[0])[0] == 2
+
+
+def test_a_narrow_encoding_and_names_that_are_not_utf8_stop_nothing(
+    file: Path, photos: list[Path], tmp_path: Path
+) -> None:
+    names = [tmp_path / "蚂蚁.png", tmp_path / "d\udce9j\udce0 vu.png"]  # the bytes of Latin-1
+    try:
+        for name in names:
+            shutil.copy(photos[0], name)
+    except OSError:
+        pytest.skip("the disk allows no such name")
+    command = [sys.executable, "-m", "course_lib", "predict", str(file), *names]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
+        f"{tmp_path}{os.sep}{shown}" for shown in (r"\u8682\u8681.png", r"d\udce9j\udce0 vu.png")
+    ]

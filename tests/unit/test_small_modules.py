@@ -2,13 +2,21 @@
 
 import base64
 import io
+import itertools
+import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import IPython
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from bs4 import BeautifulSoup
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.font_manager import get_font
+from nbconvert.filters import markdown2html
 from PIL import Image
 
 from course_lib import plots, progress, report
@@ -141,6 +149,81 @@ def test_the_confusion_matrix_counts_true_classes_in_rows():
     assert axis.get_title() == "T"
 
 
+@pytest.mark.parametrize("count", [2, 10, 50])
+def test_a_confusion_matrix_can_be_read_however_many_classes(count):
+    """Drawn, the names do not overlap; there are numbers where the cells have room for them."""
+    names = [f"a class, number {i}, $5 <b>" for i in range(count)]
+    both = torch.arange(count)
+    figure = plots.confusion_matrix(Predictions(torch.eye(count), both), names, title="T")
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    for labels, side in ((axis.get_xticklabels(), "x"), (axis.get_yticklabels(), "y")):
+        boxes = [label.get_window_extent() for label in labels]
+        ends = sorted((getattr(box, f"{side}0"), getattr(box, f"{side}1")) for box in boxes)
+        assert len(ends) == count and all(a[1] <= b[0] for a, b in itertools.pairwise(ends))
+        assert all(label.get_fontsize() >= 7 for label in labels)
+    assert axis.get_window_extent().width >= 24 / 100 * 72 / 2 * count or count == 2
+    assert (len(axis.texts) == count**2) == (count <= 20) == (len(figure.axes) == 1)
+    assert max(figure.get_size_inches()) < 16
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda p, names: plots.confusion_matrix(p, names, title="T"),
+        lambda p, names: plots.predictions_grid(
+            [torch.zeros(3, 4, 4)] * 2, p, names, [0], title="T"
+        ),
+        lambda p, names: plots.accuracy_bars({name: [1.0] for name in names}, title="T"),
+        lambda p, names: plots.accuracy_bars({"a": [1.0]}, title="T", baseline=(names[0], 0.5)),
+        lambda p, names: curves(frame(1).replace("method 0", names[0])),
+    ],
+)
+def test_names_are_drawn_as_they_are(draw, monkeypatch):
+    """A pair of dollars would be mathematics; what is drawn is caught where text becomes glyphs."""
+    drawn, name = [], "US$5 or $10"
+    monkeypatch.setattr("matplotlib.mathtext.MathTextParser.parse", lambda *_: pytest.fail("math"))
+    figure = draw(Predictions(torch.eye(2), torch.tensor([0, 1])), (name, "a|b <b>"))
+    canvas = RendererAgg(400, 300, 72)
+    plain = canvas.draw_text
+    canvas.draw_text = lambda gc, x, y, s, *rest, **how: (
+        drawn.append(s),
+        plain(gc, x, y, s, *rest),
+    )
+    figure.draw(canvas)
+    assert name in "\n".join(drawn)
+    (cell,) = [
+        t for t in markdown2html(report.table([{"n": f"{name}|<b>"}]).data).split("td") if "US" in t
+    ]
+    assert BeautifulSoup(f"<td{cell}td>", "html.parser").text == f"{name}|<b>"
+
+
+def test_chinese_names_are_drawn_where_a_font_is_there_and_else_one_note(
+    monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr(plots, "display", lambda *_, **__: None)
+    monkeypatch.setitem(plots.rcParams, "font.family", ["sans-serif"])
+    monkeypatch.setattr(plots, "LACKING", set())
+    have, stix = ("fonts/ttf/" + name for name in ("DejaVuSans.ttf", "STIXGeneral.ttf"))
+    have, stix = (Path(matplotlib.get_data_path(), name) for name in (have, stix))
+    others = set(get_font(stix).get_charmap()) - set(get_font(have).get_charmap())
+    (tmp_path / "broken.ttf").write_bytes(b"no font")
+    files = [str(tmp_path / "broken.ttf"), str(stix)]
+    monkeypatch.setattr(plots.font_manager, "findSystemFonts", lambda: files)
+    figure = plots.accuracy_bars({chr(min(others)): [0.5]}, title="T")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.show(figure, alt="Alt.")
+        assert {text.get_fontfamily()[-1] for text in figure.axes[0].get_xticklabels()} == {
+            "STIXGeneral"
+        }
+        assert capsys.readouterr().out == ""
+        for _ in range(2):
+            plots.show(plots.accuracy_bars({"蜜蜂": [0.5]}, title="T"), alt="Alt.")
+    assert capsys.readouterr().out.startswith("No font here has 蜂 蜜: boxes stand for them in fig")
+    assert capsys.readouterr().out == ""
+
+
 def test_bars_are_means_from_zero_and_dots_are_runs():
     runs, baseline = {"a": [0.5, 0.7], "b": [0.9]}, ("majority", 0.25)
     figure = plots.accuracy_bars(runs, title="T", baseline=baseline, label="accuracy")
@@ -154,6 +237,14 @@ def test_bars_are_means_from_zero_and_dots_are_runs():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["majority"]
     assert axis.patches[0].get_facecolor() != axis.patches[1].get_facecolor()
     assert axis.get_ylabel() == "accuracy"
+    many = plots.accuracy_bars(
+        {f"a class with a long name {i}": [0.1] for i in range(10)}, title=""
+    )
+    many.draw_without_rendering()
+    ends = [label.get_window_extent() for label in many.axes[0].get_xticklabels()]
+    assert (
+        all(a.x1 <= b.x0 for a, b in itertools.pairwise(ends)) and len(many.axes[0].patches) == 10
+    )
 
 
 def test_curves_show_means_and_bands():
@@ -182,7 +273,6 @@ def test_curves_show_means_and_bands():
         (lambda: curves(frame(7)), "7 methods to draw: expected 1 to 6"),
         (lambda: curves(frame()[:0]), "0 methods to draw"),
         (lambda: plots.accuracy_bars({}, title=""), "0 bars to draw"),
-        (lambda: plots.accuracy_bars({str(i): [1.0] for i in range(7)}, title=""), "7 bars"),
         (lambda: plots.accuracy_bars({"a": []}, title=""), "at least one data point"),
     ],
 )
