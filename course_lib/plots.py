@@ -36,7 +36,7 @@ def show(figure: Figure, alt: str) -> None:
     _find_font(figure.findobj(Text))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a heap, of which `_find_font` makes one note
-        figure.savefig(buffer, format=kind, dpi=80, bbox_inches="tight", pil_kwargs=quality)
+        figure.savefig(buffer, format=kind, dpi=144, bbox_inches="tight", pil_kwargs=quality)
     mime = f"image/{kind}"
     bundle = {mime: base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
     display(bundle, metadata={mime: {"alt": alt}}, raw=True)
