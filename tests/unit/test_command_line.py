@@ -16,9 +16,7 @@ from course_lib.tools import cli, download, info, lessons
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_info_says_what_is_not_as_it_should_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_info_says_what_is_not_as_it_should_be(tmp_path, monkeypatch) -> None:
     installed = {"same": "2.14.1", "patch": "2.14.0+cpu", "minor": "2.13.1", "free": "9"}
 
     def version(name: str) -> str:

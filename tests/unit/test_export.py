@@ -49,7 +49,7 @@ def file(exported: export.Exported, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_everything_comes_back_and_a_fresh_process_says_the_same_bit_by_bit(
-    exported: export.Exported, file: Path, photos: list[Path]
+    exported, file, photos
 ) -> None:
     loaded = export.load(file)
     assert (loaded.classes, loaded.backbone, loaded.image_size) == (CLASSES, "resnet18", SIZE)
@@ -69,9 +69,7 @@ def test_everything_comes_back_and_a_fresh_process_says_the_same_bit_by_bit(
     assert here.shape == (3, 3) and len(here.unique()) == 9
 
 
-def test_logits_are_those_of_evaluation_and_independent_of_company(
-    exported: export.Exported, photos: list[Path]
-) -> None:
+def test_logits_are_those_of_evaluation_and_independent_of_company(exported, photos) -> None:
     transform = loaders.eval_transform(exported.model.preprocessing, SIZE)
     data = torch.utils.data.DataLoader(loaders.Photos([(p, 0) for p in photos], transform), 3)
     together = training.predict(exported.model, data, "cpu").logits
@@ -107,9 +105,7 @@ def test_names_must_fit_the_outputs(exported: export.Exported) -> None:
         ({"preprocessing": '{"mean": [0, 0, 0], "std": [1, 1, 1], "x": 1}'}, "unexpected keyword"),
     ],
 )
-def test_a_file_that_does_not_fit_is_refused(
-    file: Path, tmp_path: Path, changes: dict[str, str], message: str
-) -> None:
+def test_a_file_that_does_not_fit_is_refused(file, tmp_path, changes, message) -> None:
     with safe_open(file, "pt") as opened:
         metadata = {**opened.metadata(), **changes}
     save_file(load_file(file), tmp_path / "other.safetensors", metadata)
@@ -125,7 +121,7 @@ class Burglar:
 
 
 def test_what_is_no_model_file_is_refused_and_no_pickle_is_ever_opened(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     whole = file.read_bytes()
@@ -139,9 +135,7 @@ def test_what_is_no_model_file_is_refused_and_no_pickle_is_ever_opened(
             export.load(path)
 
 
-def test_a_failed_save_keeps_the_older_file(
-    exported: export.Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_save_keeps_the_older_file(exported, tmp_path, monkeypatch) -> None:
     def full(path: Path, content: bytes) -> None:
         path.write_text("half")
         raise OSError(28, "No space left on device")
@@ -167,9 +161,7 @@ def test_no_two_kinds_of_file_share_a_name(name: str, exported, tmp_path, monkey
     assert [path.name for path in tmp_path.iterdir()] == ["mine.v2.safetensors"]
 
 
-def test_onnx_gives_the_same_logits_for_any_batch(
-    exported: export.Exported, photos: list[Path], tmp_path: Path
-) -> None:
+def test_onnx_gives_the_same_logits_for_any_batch(exported, photos, tmp_path) -> None:
     import onnxruntime
 
     exported.model.train()
@@ -189,11 +181,7 @@ def test_onnx_gives_the_same_logits_for_any_batch(
 
 
 def test_the_command_answers_every_photo_that_is_one(
-    exported: export.Exported,
-    file: Path,
-    photos: list[Path],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    exported, file, photos, tmp_path, capsys
 ) -> None:
     def predict(*arguments: object) -> tuple[int, str, str]:
         code = main(["predict", "--device", "cpu", *map(str, arguments)])
@@ -211,7 +199,7 @@ def test_the_command_answers_every_photo_that_is_one(
     for left_out in ("notes.txt", ".hidden/a.png"):
         (folder / left_out).touch()
     assert predict(file, folder) == predict(file, folder / "new*") == (0, answers, "")
-    code, out, err = predict(file, folder / ".hidden", folder / "old*.png", folder)
+    code, out, err = predict(file, folder / "old*.png", folder)
     assert (code, out, len(err.splitlines())) == (1, answers, 1) and "old*.png: there is no" in err
     (tmp_path / "note.jpg").write_text("no photo")
     (tmp_path / "nothing").mkdir()
@@ -226,9 +214,7 @@ def test_the_command_answers_every_photo_that_is_one(
     assert predict("--device", "gpu", file, photos[0])[0] == 2
 
 
-def test_a_narrow_encoding_and_names_that_are_not_utf8_stop_nothing(
-    file: Path, photos: list[Path], tmp_path: Path
-) -> None:
+def test_a_narrow_encoding_and_names_that_are_not_utf8_stop_nothing(file, photos, tmp_path) -> None:
     names = [tmp_path / "蚂蚁.png", tmp_path / "d\udce9j\udce0 vu.png"]  # the bytes of Latin-1
     try:
         for name in names:

@@ -162,8 +162,9 @@ def test_a_confusion_matrix_can_be_read_however_many_classes(count):
         ends = sorted((getattr(box, f"{side}0"), getattr(box, f"{side}1")) for box in boxes)
         assert len(ends) == count and all(a[1] <= b[0] for a, b in itertools.pairwise(ends))
         assert all(label.get_fontsize() >= 7 for label in labels)
-    assert axis.get_window_extent().width >= 24 / 100 * 72 / 2 * count or count == 2
-    assert (len(axis.texts) == count**2) == (count <= 20) == (len(figure.axes) == 1)
+    numbers = [text for text in axis.texts if text.get_visible()]
+    assert len(numbers) == (count**2 if count <= 10 else count)
+    assert numbers[0].get_window_extent().width < axis.get_window_extent().width / count
     assert max(figure.get_size_inches()) < 16
 
 
@@ -171,9 +172,7 @@ def test_a_confusion_matrix_can_be_read_however_many_classes(count):
     "draw",
     [
         lambda p, names: plots.confusion_matrix(p, names, title="T"),
-        lambda p, names: plots.predictions_grid(
-            [torch.zeros(3, 4, 4)] * 2, p, names, [0], title="T"
-        ),
+        lambda p, names: plots.predictions_grid([torch.zeros(3, 4, 4)], p, names, [0], title="T"),
         lambda p, names: plots.accuracy_bars({name: [1.0] for name in names}, title="T"),
         lambda p, names: plots.accuracy_bars({"a": [1.0]}, title="T", baseline=(names[0], 0.5)),
         lambda p, names: curves(frame(1).replace("method 0", names[0])),
@@ -220,7 +219,7 @@ def test_chinese_names_are_drawn_where_a_font_is_there_and_else_one_note(
         assert capsys.readouterr().out == ""
         for _ in range(2):
             plots.show(plots.accuracy_bars({"蜜蜂": [0.5]}, title="T"), alt="Alt.")
-    assert capsys.readouterr().out.startswith("No font here has 蜂 蜜: boxes stand for them in fig")
+    assert capsys.readouterr().out.startswith("In figures boxes stand for 蜂 蜜: no font here has")
     assert capsys.readouterr().out == ""
 
 
@@ -272,7 +271,7 @@ def test_curves_show_means_and_bands():
     [
         (lambda: curves(frame(7)), "7 methods to draw: expected 1 to 6"),
         (lambda: curves(frame()[:0]), "0 methods to draw"),
-        (lambda: plots.accuracy_bars({}, title=""), "0 bars to draw"),
+        (lambda: plots.accuracy_bars({}, title=""), "empty"),
         (lambda: plots.accuracy_bars({"a": []}, title=""), "at least one data point"),
     ],
 )
