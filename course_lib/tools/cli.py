@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,9 +27,10 @@ def run(options: Options) -> int:
     root = datasets.course_root()
     notebooks, output = root / "notebooks", options.output or root / "runs"
     overrides = [(n, dataset(v) if n == "dataset" else v) for n, v in options.overrides]
-    for name, value in overrides:
-        if name == "model_file" and value and not value.endswith(".safetensors"):
-            raise ValueError(f"parameter {name!r}: {value} does not end in .safetensors")
+    try:
+        _ = [model_file(value) for name, value in overrides if name == "model_file" and value]
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"parameter 'model_file': {error}") from None
     asked = {"preset": options.preset, "overrides": overrides, "only": options.only}
     if options.resume is None:
         asked["preset"] = options.preset or "default"
@@ -237,19 +237,24 @@ def path(text: str) -> Path:
 def dataset(text: str) -> str:
     """Read a name of a data set, or a path, which starts where the person stands."""
     is_path = "/" in text or os.sep in text or path(text).exists()
-    return str(path(text).absolute()) if is_path and text not in datasets.KNOWN else text
+    return str(path(text).absolute()) if is_path and text not in ("", *datasets.KNOWN) else text
 
 
-def target(text: str, model: bool = False) -> Path:
+def target(text: str, models: bool = False) -> Path:
     """Read the path of a file to write, and refuse at once what would fail after the training."""
     file = path(text).absolute()
     there = next(folder for folder in file.parents if folder.exists())
     if file.is_dir() or not (there.is_dir() and os.access(there, os.W_OK)):
         why = "it is a folder" if file.is_dir() else f"{there} is no folder that you can write to"
         raise argparse.ArgumentTypeError(f"{file} cannot be written: {why}")
-    if (file.suffix == ".safetensors") != model:
+    if (file.suffix == ".safetensors") != models:
         raise argparse.ArgumentTypeError(f"{file}: models, and only they, end in .safetensors")
     return file
+
+
+def model_file(text: str) -> Path:
+    """Read the path of a model to write."""
+    return target(text, models=True)
 
 
 def build_parser() -> Parser:
@@ -264,16 +269,15 @@ def build_parser() -> Parser:
             function.__name__, help=title.removesuffix("."), description=text or title, **settings
         )
         command.set_defaults(command=function)
-        return lambda name, metavar, help, type=str, **how: command.add_argument(
-            name, help=help, **how, **({"metavar": metavar, "type": type} if metavar else {})
+        return lambda name, takes, help, type=str, **how: command.add_argument(
+            name, help=help, **how, **({"metavar": takes, "type": type} if takes else {})
         )
 
     option = add(run)
     option("--preset", "NAME", "of presets.toml: default, smoke (does everything run?) or article")
     given = "a parameter for every lesson that has it, as in '-p epochs 5'; may be repeated"
     option("-p", ("NAME", "VALUE"), given, dest="overrides", nargs=2, action="append", default=[])
-    limit = "a cell that takes longer fails (default: what the preset says, else 1800)"
-    option("--cell-timeout", "SECONDS", limit, positive)
+    option("--cell-timeout", "SECONDS", "a cell that takes longer fails (default: 1800)", positive)
     option("--jobs", "N", "lessons that run at a time (default: 2); 1 to time them", positive)
     option("--output", "FOLDER", "where to put the run (default: runs/)", path)
     again = "go on with the newest run, or that in FOLDER: what failed, is missing or has changed"
@@ -288,8 +292,7 @@ def build_parser() -> Parser:
     option("--output", "FOLDER", "where the site goes, replaced (default: runs/book)", path)
     add(download)("name", "NAME", "hymenoptera, the photos of the article")
     option = add(train, argument_default=argparse.SUPPRESS)  # the defaults are those of Settings
-    which = "insects (default), hymenoptera, or a folder with train/ and val/"
-    option("--dataset", "NAME", which, dataset)
+    option("--dataset", "NAME", "insects (default), hymenoptera, or a folder's path", dataset)
     option("--backbone", "NAME", "efficientnet_lite0 (default), resnet18, or a name of timm")
     option("--epochs", "N", "passes over the training images (default: 3)", int)
     option("--batch-size", "N", "images per step, of all processes (default: 32)", int)
@@ -299,18 +302,15 @@ def build_parser() -> Parser:
     option("--workers", "N", "processes that load images, per process (default: 0)", int)
     option("--device", "NAME", "auto (default), cpu, cuda or mps")
     option("--checkpoint", "FILE", "keeps the run; one that was killed goes on there", target)
-    kept = "gets the trained model, which 'predict' reads: a name that ends in .safetensors"
-    option("--model", "FILE", kept, partial(target, model=True))
-    option("--frozen", "", "train the head alone", action="store_true")
+    option("--model", "FILE.safetensors", "gets the trained model, for 'predict'", model_file)
+    option("--frozen", None, "train the head alone", action="store_true")
     off = {"action": "store_false"}
-    option("--from-scratch", "", "start from random weights", dest="pretrained", **off)
-    option("--no-augment", "", "no random crops and flips", dest="augment", **off)
+    option("--from-scratch", None, "start from random weights", dest="pretrained", **off)
+    option("--no-augment", None, "no random crops and flips", dest="augment", **off)
     add(audit)("dataset", "FOLDER", "a folder with train/ and val/", dataset)
     option = add(predict)
-    option("model", "MODEL", "a .safetensors file that lesson 12 or 'train --model' saved", path)
-    option(
-        "photos", "PHOTO", "images, folders of them, or patterns such as '*.jpg'", path, nargs="+"
-    )
+    option("model", "MODEL", "a .safetensors file of lesson 12 or 'train --model'", path)
+    option("photos", "PHOTO", "images, folders of them, patterns such as '*.jpg'", path, nargs="+")
     option("--device", "NAME", "auto (default), cpu, cuda or mps", default="auto")
     add(bench, add_help=False)  # the benchmark has options of its own: 'bench --help'
     add(info)

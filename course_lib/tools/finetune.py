@@ -198,10 +198,9 @@ def processes(device: str) -> Iterator[torch.device]:
     if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
         there, started = torch.cuda.device_count(), int(os.environ["LOCAL_WORLD_SIZE"])
         if started > there:
-            raise ValueError(
-                f"{started} processes were started on this machine, but it has {there} CUDA "
-                f"devices. Use torchrun --nproc-per-node={max(there, 1)}, or device cpu."
-            )
+            what = f"{started} processes were started on this machine, but it has {there} CUDA"
+            advice = f"torchrun --nproc-per-node={max(there, 1)}, or device cpu"
+            raise ValueError(f"{what} devices. Use {advice}.")
         own = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(own)
     dist.init_process_group("cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo")

@@ -81,12 +81,8 @@ def test_the_command_says_the_same_with_torchrun(folder, capsys) -> None:
     assert main(options) == 0
     alone = capsys.readouterr().out.splitlines()
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*start, "-m", "course_lib", *options],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    how = {"capture_output": True, "text": True, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
+    done = subprocess.run([*start, "-m", "course_lib", *options], **how)
     assert done.returncode == 0, done.stderr
     two = done.stdout.splitlines()
     assert (alone[0], two[0]) == ("processes: 1 (cpu)", "processes: 2 (cpu)")
@@ -122,11 +118,8 @@ def test_more_epochs_go_on_and_a_finished_run_is_left_alone(settings: finetune.S
 def test_a_run_goes_on_in_the_precision_it_began_in(settings, monkeypatch) -> None:
     real = devices.pick_precision
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(
-            devices,
-            "pick_precision",
-            lambda asked, *where, **how: real(asked.replace("auto", "bfloat16"), *where, **how),
-        )
+        half = lambda asked, *a, **how: real(asked.replace("auto", "bfloat16"), *a, **how)  # noqa: E731
+        elsewhere.setattr(devices, "pick_precision", half)
         whole = finetune.run(replace(settings, checkpoint=None, epochs=2)).history
         finetune.run(settings)
     assert finetune.run(replace(settings, epochs=2)).history.train_loss == whole.train_loss

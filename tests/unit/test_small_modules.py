@@ -149,78 +149,77 @@ def test_the_confusion_matrix_counts_true_classes_in_rows():
     assert axis.get_title() == "T"
 
 
+def apart(labels: list, side: str = "x") -> bool:
+    """Whether drawn names are large enough to be read, and none runs into the next."""
+    boxes = [label.get_window_extent() for label in labels if label.get_fontsize() >= 7]
+    ends = sorted((getattr(box, f"{side}0"), getattr(box, f"{side}1")) for box in boxes)
+    return len(ends) == len(labels) and all(a[1] <= b[0] for a, b in itertools.pairwise(ends))
+
+
 @pytest.mark.parametrize("count", [2, 10, 50])
-def test_a_confusion_matrix_can_be_read_however_many_classes(count):
-    """Drawn, the names do not overlap; there are numbers where the cells have room for them."""
-    names = [f"a class, number {i}, $5 <b>" for i in range(count)]
-    both = torch.arange(count)
-    figure = plots.confusion_matrix(Predictions(torch.eye(count), both), names, title="T")
-    figure.draw_without_rendering()
+def test_figures_can_be_read_however_many_classes(count):
+    names, all_right = [f"a class, number {i}" for i in range(count)], torch.arange(count)
+    figure = plots.confusion_matrix(Predictions(torch.eye(count), all_right), names, title="T")
+    bars = plots.accuracy_bars({name: [0.1] for name in names}, title="T")
+    for drawn in (figure, bars):
+        drawn.draw_without_rendering()
+        assert apart(drawn.axes[0].get_xticklabels()) and max(drawn.get_size_inches()) < 16
     axis = figure.axes[0]
-    for labels, side in ((axis.get_xticklabels(), "x"), (axis.get_yticklabels(), "y")):
-        boxes = [label.get_window_extent() for label in labels]
-        ends = sorted((getattr(box, f"{side}0"), getattr(box, f"{side}1")) for box in boxes)
-        assert len(ends) == count and all(a[1] <= b[0] for a, b in itertools.pairwise(ends))
-        assert all(label.get_fontsize() >= 7 for label in labels)
-    numbers = [text for text in axis.texts if text.get_visible()]
+    numbers = [text for text in axis.texts if text.get_visible()]  # of many, those that are there
     assert len(numbers) == (count**2 if count <= 10 else count)
+    assert apart(axis.get_yticklabels(), "y") and len(bars.axes[0].patches) == count
     assert numbers[0].get_window_extent().width < axis.get_window_extent().width / count
-    assert max(figure.get_size_inches()) < 16
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda p, names: plots.confusion_matrix(p, names, title="T"),
-        lambda p, names: plots.predictions_grid([torch.zeros(3, 4, 4)], p, names, [0], title="T"),
-        lambda p, names: plots.accuracy_bars({name: [1.0] for name in names}, title="T"),
-        lambda p, names: plots.accuracy_bars({"a": [1.0]}, title="T", baseline=(names[0], 0.5)),
-        lambda p, names: curves(frame(1).replace("method 0", names[0])),
-    ],
-)
-def test_names_are_drawn_as_they_are(draw, monkeypatch):
-    """A pair of dollars would be mathematics; what is drawn is caught where text becomes glyphs."""
-    drawn, name = [], "US$5 or $10"
+DRAW = {
+    "matrix": lambda p, names: plots.confusion_matrix(p, names, title="T"),
+    "grid": lambda p, names: plots.predictions_grid(
+        [Image.new("L", (4, 4))], p, names, [0], title=""
+    ),
+    "bars": lambda p, names: plots.accuracy_bars({name: [1.0] for name in names}, title="T"),
+    "line": lambda p, names: plots.accuracy_bars({"a": [1]}, title="T", baseline=(names[0], 0.5)),
+    "curve": lambda p, names: curves(frame(1).replace("method 0", names[0])),
+}
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_names_are_drawn_as_they_are(kind, monkeypatch):
+    """Two dollars would be mathematics; what is drawn is caught where text becomes glyphs."""
+    drawn, draw = [], RendererAgg.draw_text
+    note = lambda self, *what, **how: (drawn.append(what[3]), draw(self, *what, **how))  # noqa: E731
+    monkeypatch.setattr(RendererAgg, "draw_text", note)
     monkeypatch.setattr("matplotlib.mathtext.MathTextParser.parse", lambda *_: pytest.fail("math"))
-    figure = draw(Predictions(torch.eye(2), torch.tensor([0, 1])), (name, "a|b <b>"))
-    canvas = RendererAgg(400, 300, 72)
-    plain = canvas.draw_text
-    canvas.draw_text = lambda gc, x, y, s, *rest, **how: (
-        drawn.append(s),
-        plain(gc, x, y, s, *rest),
-    )
-    figure.draw(canvas)
-    assert name in "\n".join(drawn)
-    (cell,) = [
-        t for t in markdown2html(report.table([{"n": f"{name}|<b>"}]).data).split("td") if "US" in t
-    ]
-    assert BeautifulSoup(f"<td{cell}td>", "html.parser").text == f"{name}|<b>"
+    figure = DRAW[kind](Predictions(torch.eye(2), torch.tensor([0, 1])), ("US$5 or $10", "a|b <b>"))
+    figure.draw(RendererAgg(400, 300, 72))
+    assert "US$5 or $10" in "\n".join(drawn)
 
 
-def test_chinese_names_are_drawn_where_a_font_is_there_and_else_one_note(
-    monkeypatch, capsys, tmp_path
-):
+def test_names_stand_in_tables_as_they_are():
+    page = BeautifulSoup(markdown2html(report.table([{"n": "$5|$6 <b>"}]).data), "html.parser")
+    assert [cell.text for cell in page.find_all("td")] == ["$5|$6 <b>"]
+    assert not any("$5" in text for text in page.strings)  # MathJax pairs dollars of one text
+
+
+def test_names_are_drawn_in_a_font_that_is_there_and_else_one_note(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(plots, "display", lambda *_, **__: None)
-    monkeypatch.setitem(plots.rcParams, "font.family", ["sans-serif"])
     monkeypatch.setattr(plots, "LACKING", set())
-    have, stix = ("fonts/ttf/" + name for name in ("DejaVuSans.ttf", "STIXGeneral.ttf"))
-    have, stix = (Path(matplotlib.get_data_path(), name) for name in (have, stix))
-    others = set(get_font(stix).get_charmap()) - set(get_font(have).get_charmap())
+    monkeypatch.setitem(plots.rcParams, "font.family", ["sans-serif"])
+    fonts = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    usual, other = (
+        get_font(fonts / f"{n}.ttf").get_charmap() for n in ("DejaVuSans", "STIXGeneral")
+    )
     (tmp_path / "broken.ttf").write_bytes(b"no font")
-    files = [str(tmp_path / "broken.ttf"), str(stix)]
+    files = [str(tmp_path / "broken.ttf"), str(fonts / "STIXGeneral.ttf")]
     monkeypatch.setattr(plots.font_manager, "findSystemFonts", lambda: files)
-    figure = plots.accuracy_bars({chr(min(others)): [0.5]}, title="T")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        plots.show(figure, alt="Alt.")
-        assert {text.get_fontfamily()[-1] for text in figure.axes[0].get_xticklabels()} == {
-            "STIXGeneral"
-        }
-        assert capsys.readouterr().out == ""
-        for _ in range(2):
-            plots.show(plots.accuracy_bars({"蜜蜂": [0.5]}, title="T"), alt="Alt.")
-    assert capsys.readouterr().out.startswith("In figures boxes stand for 蜂 蜜: no font here has")
-    assert capsys.readouterr().out == ""
+        for name in (chr(min(other.keys() - usual.keys())), "蜜蜂", "蚂蚁"):
+            figure = plots.accuracy_bars({name: [0.5]}, title="T")
+            plots.show(figure, alt="Alt.")
+            (label,) = figure.axes[0].get_xticklabels()
+            assert label.get_fontfamily() == ["sans-serif", "STIXGeneral"]
+    said = capsys.readouterr().out
+    assert said.startswith("In figures boxes stand for 蜂 蜜: no font here") and "蚁" not in said
 
 
 def test_bars_are_means_from_zero_and_dots_are_runs():
@@ -236,14 +235,6 @@ def test_bars_are_means_from_zero_and_dots_are_runs():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["majority"]
     assert axis.patches[0].get_facecolor() != axis.patches[1].get_facecolor()
     assert axis.get_ylabel() == "accuracy"
-    many = plots.accuracy_bars(
-        {f"a class with a long name {i}": [0.1] for i in range(10)}, title=""
-    )
-    many.draw_without_rendering()
-    ends = [label.get_window_extent() for label in many.axes[0].get_xticklabels()]
-    assert (
-        all(a.x1 <= b.x0 for a, b in itertools.pairwise(ends)) and len(many.axes[0].patches) == 10
-    )
 
 
 def test_curves_show_means_and_bands():
