@@ -113,12 +113,6 @@ def test_every_family_of_timm_classifies_images_of_any_size(name):
         assert model.eval().backbone(images).shape == (2, model.head.in_features)
 
 
-@pytest.mark.parametrize("image_size", [None, 128])
-def test_a_vision_transformer_takes_another_size(image_size):
-    model = models.build_model("test_vit", 3, pretrained=False, image_size=image_size)
-    assert model(torch.randn(2, 3, 128, 128)).shape == (2, 3)
-
-
 @pytest.mark.parametrize(
     ("name", "how", "message"),
     [
