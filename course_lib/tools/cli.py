@@ -116,15 +116,27 @@ def train(options: Options) -> int:
 def audit(options: Options) -> int:
     """Tell what is wrong with a folder of images.
 
-    Open every image of a data set, and name those that are unreadable, doubled, misplaced or
+    Open every image of a data set, and name those that are unreadable, doubled, alike, misplaced or
     scarce. Changes nothing. Ends with 1 if there is anything to name.
     """
     from course_lib.tools import audit
 
-    found = audit.audit(options.dataset)
+    found = audit.audit(options.dataset, options.likeness)
     print(*found.lines(), sep="\n", end="\n" if found.problems else "")
     print(f"{len(found.pictures)} readable images, {len(found.kept)} left to train and test on")
     return int(bool(found.problems))
+
+
+def split(options: Options) -> int:
+    """Divide a folder of classes into train/ and val/.
+
+    Copies the images to a new folder beside it, at random, class by class.
+    """
+    from course_lib.tools import audit
+
+    folder = audit.split(options.folder, options.val, options.test)
+    print(f"{folder} is made: go on with 'python -m course_lib audit {folder}'")
+    return 0
 
 
 def predict(options: Options) -> int:
@@ -243,7 +255,14 @@ def build_parser() -> Parser:
     scratch, plain = "start from random weights", "no random crops and flips"
     switch("--from-scratch", dest="pretrained", action="store_false", help=scratch)
     switch("--no-augment", dest="augment", action="store_false", help=plain)
-    add(audit)("dataset", "FOLDER", "a folder with train/ and val/")
+    option = add(audit)
+    option("dataset", "FOLDER", "a folder with train/ and val/")
+    alike = "correlation from which pictures are named as alike (default: 0.95)"
+    option("--likeness", "SHARE", alike, type=float, default=0.95)
+    option = add(split)
+    option("folder", "FOLDER", "a folder with a folder of images for each class")
+    option("--val", "SHARE", "of each class for val/ (default: 0.2)", type=float, default=0.2)
+    option("--test", "SHARE", "for test/, which the course leaves alone", type=float, default=0.0)
     option = add(predict)
     option("model", "MODEL", "a .safetensors file that lesson 12 saved")
     option("photos", "PHOTO", "image files", nargs="+")
