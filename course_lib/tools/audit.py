@@ -1,14 +1,13 @@
-"""What is wrong with a folder of images, said before training and by the path of each file.
+"""What is wrong with a folder of images, said before training; and `split`, for one without val/.
 
-A model learns from what lies in the folder, not from what its owner believes to lie there. An audit
-opens every file once, reports what is damaged, doubled, alike, misplaced or scarce, and gives back
-the listing of the images that are left. It changes nothing on the disk.
+An audit opens every file once, reports what is damaged, doubled, alike, misplaced or scarce, and
+gives back the listing of the images that are left. It changes nothing on the disk.
 """
 
 import difflib
 import hashlib
-import itertools
 import re
+import shutil
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -30,9 +29,9 @@ LEAST = {"train": 2, "val": 1}  # a class with fewer images is left out
 FEW = {"train": 10, "val": 5}  # a class with fewer images is reported
 IMBALANCE = 3  # so many times the images of the smallest class in the largest are reported
 # What is often found under the name of an image, by a pattern for its beginning.
-OTHERS = {"zip archive": rb"pk\x03\x04", "PDF": rb"%pdf", "gzip archive": rb"\x1f\x8b"}
-OTHERS |= {"web page": rb"\s*<(!doctype )?html", "HEIC photo": rb".{4}ftyp(hei|mif1)"}
-OTHERS |= {"text": rb"[\s!-~]+$"}
+OTHERS = {"an empty file": b"$", "a PDF": b"%pdf", "a web page": rb"\s*<(!doctype )?html"}
+OTHERS |= {"a zip archive": rb"pk\x03\x04", "a gzip archive": rb"\x1f\x8b"}
+OTHERS |= {"a HEIC photo": b".{4}ftyp(hei|mif1)", "a text": rb"[\s!-~]+$"}
 
 
 @dataclass(frozen=True)
@@ -78,10 +77,8 @@ class Audit:
         """List what is left, for `loaders.make_loaders`; as `datasets.scan` if nothing is wrong."""
         classes = tuple(sorted({picture.label for picture in self.kept}))
         if len(classes) < 2:
-            raise ValueError(
-                f"{self.folder}: the audit leaves {len(classes)} classes with images in train/ and "
-                "val/, and a classifier needs two. Fix the folder: " + "; ".join(self.lines()[:5])
-            )
+            what = f"the audit leaves {len(classes)} classes with images in train/ and val/"
+            raise ValueError(f"{self.folder}: {what}, not two: {'; '.join(self.lines()[:5])}")
         files = {split: [] for split in datasets.SPLITS}
         for picture in self.kept:
             files[picture.split].append((picture.path, classes.index(picture.label)))
@@ -114,7 +111,8 @@ def audit(dataset: str | Path, likeness: float = LIKENESS) -> Audit:
     Of pictures with the same pixels, one in ``val`` is kept rather than one in ``train``, so that
     the test stays what it was; none of pictures with two labels; and no class that lacks images in
     a split. Pairs whose thumbnails, each channel less its mean, correlate to ``likeness``, from 0
-    to 1, as they are or within a class mirrored, are named, and kept. XXX
+    to 1, as they are or within a class mirrored, are named and kept: of each picture those with the
+    likest other of each split.
     """
     if not 0 < likeness <= 1:
         raise ValueError(f"likeness is {likeness!r}: expected a number above 0 and at most 1.")
@@ -127,13 +125,12 @@ def audit(dataset: str | Path, likeness: float = LIKENESS) -> Audit:
         looks = list(progress.bar(looking, "looking", len(files)))
     problems = [entry for entry in [*walked, *looks] if isinstance(entry, Problem)]
     pictures = [look for look in looks if isinstance(look, Picture)]
-    doubles = list(_doubles(folder, pictures))
-    dropped = {problem.path for problem in doubles}
-    kept = [picture for picture in pictures if picture.path not in dropped]
-    broken = list(_broken_classes(folder, kept))
+    doubles = {problem.path: problem for problem in _doubles(folder, pictures)}
+    kept = [picture for picture in pictures if picture.path not in doubles]
+    problems += [*doubles.values(), *(broken := list(_broken_classes(folder, kept)))]
     lost = {problem.path.name for problem in broken}
     kept = [picture for picture in kept if picture.label not in lost]
-    problems += [*doubles, *broken, *_alike(folder, kept, likeness), *_scarcity(folder, kept)]
+    problems += [*_alike(folder, kept, likeness), *_scarcity(folder, kept)]
     kinds = list(dict.fromkeys(problem.kind for problem in problems))
     problems.sort(key=lambda problem: kinds.index(problem.kind))
     if len(pictures) - len(kept) > len(pictures) / 10:
@@ -173,14 +170,8 @@ def _look(path: Path, split: str, label: str) -> Picture | Problem:
             raise ValueError("a link to nothing" if path.is_symlink() else "not a regular file")
         with path.open("rb") as file:
             start = file.read(512).lower()
-        kinds = [kind for kind, sign in OTHERS.items() if re.match(sign, start, re.DOTALL)]
-        what = (
-            f"a {kinds[0]} with the name of an image"
-            if kinds
-            else what
-            if start
-            else "an empty file"
-        )
+        for kind in (kind for kind, sign in OTHERS.items() if re.match(sign, start, re.DOTALL)):
+            what = what or f"{kind} with the name of an image"
         image = loaders.open_photo(path)
     except Exception as error:  # a broken file can make a decoder raise anything
         return Problem("unreadable", path, what or str(error).removeprefix(f"{path}: "))
@@ -216,18 +207,18 @@ def _alike(folder: Path, pictures: list[Picture], likeness: float) -> Iterator[P
     stack = np.array([picture.thumbnail for picture in pictures])
     found: dict[tuple[int, int], tuple] = {}
     for step, way in ((1, ""), (-1, ", mirrored")):
-        groups = defaultdict(list)
+        asking, groups = defaultdict(list), defaultdict(list)
         for place, picture in enumerate(pictures):
-            groups[way and picture.label].append(place)  # across classes: a b mirrored is a d
-        for asking, split in itertools.product(groups.values(), datasets.SPLITS):
-            others = [i for i in asking if pictures[i].split == split]
-            search = NearestNeighbors(n_neighbors=min(2, len(others)), algorithm="brute")
-            search.fit(stack[others].reshape(len(others), -1))
-            turned = stack[asking][:, :, ::step].reshape(len(asking), -1)
-            distances, places = search.kneighbors(turned)
+            label = way and picture.label  # not across classes: a b mirrored is a d
+            asking[label].append(place)
+            groups[label, picture.split].append(place)
+        for (label, _), others in groups.items():
+            search = NearestNeighbors(algorithm="brute").fit(stack[others].reshape(len(others), -1))
+            turned = stack[asking[label]][:, :, ::step].reshape(len(asking[label]), -1)
+            distances, places = search.kneighbors(turned, min(2, len(others)))
             alike = 1 - distances**2 / 2  # of vectors of length 1
             for row, k in np.argwhere(alike >= likeness):
-                i, j = sorted((asking[row], others[places[row, k]]))
+                i, j = sorted((asking[label][row], others[places[row, k]]))
                 one, two = pictures[i], pictures[j]
                 rank = one.split == two.split, one.label == two.label, -alike[row, k], way
                 if i < j:
@@ -244,10 +235,9 @@ def _broken_classes(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
     inside = [datasets.visible(folder / split) for split in datasets.SPLITS]
     train, val = ({path.name for path in paths if path.is_dir()} for paths in inside)
     for split, other, here, there in (("train", "val", train, val), ("val", "train", val, train)):
-        plain = {"".join(filter(str.isalnum, name.casefold())): name for name in sorted(there)}
+        plain = {name.casefold(): name for name in sorted(there)}
         for label in sorted(here - there):
-            sought = "".join(filter(str.isalnum, label.casefold()))
-            close = difflib.get_close_matches(sought, plain, n=1, cutoff=0.75)
+            close = difflib.get_close_matches(label.casefold(), plain, n=1, cutoff=0.75)
             meant = f" (is {other}/{plain[close[0]]} meant?)" if close else ""
             if normalize("NFC", label) in (normalize("NFC", name) for name in there):
                 meant = " in this Unicode form (NFC or NFD), but in the other: rename one"
@@ -273,3 +263,35 @@ def _scarcity(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
         if sizes[large] >= IMBALANCE * sizes[small]:
             detail = f"{sizes[large]} images of {large!r}, only {sizes[small]} of {small!r}"
             yield Problem("imbalance", folder / split / small, detail)
+
+
+def split(folder: str | Path, val: float = 0.2, test: float = 0.0) -> Path:
+    """Copy the images of ``FOLDER/<class>/`` to splits in the new ``FOLDER-split``; return that.
+
+    Of each class ``val/`` and ``test/`` get these shares, one image at least. The course reads no
+    ``test/``. Photos of one occasion may be divided: where that matters, divide by hand. What is
+    no image goes to ``train/``, where an audit names it.
+    """
+    folder = Path(folder).expanduser().absolute()
+    output = folder.with_name(f"{folder.name}-split")
+    if not 0 < val < 1 - test <= 1:
+        raise ValueError(f"val is {val}, test is {test}: expected shares whose sum is below 1.")
+    files = [path for path in datasets.walk(folder) if path.parent != folder]
+    rest = [path for path in files if path.suffix.lower() in datasets.ENDINGS]
+    classes = {path.relative_to(folder).parts[0] for path in rest}
+    if len(classes) < 2 or {"train", "Train"} & classes or output.exists():
+        wanted = f"a folder for each of two or more classes, and no {output.name} beside them"
+        raise ValueError(f"{folder} has images in {sorted(classes)}: expected {wanted}.")
+    parts, whole = {}, len(rest)
+    for part, share in (("test", test), ("val", val)):
+        if share:
+            labels = [path.relative_to(folder).parts[0] for path in rest]
+            left, taken = loaders.split(labels, share * whole / len(rest), seed=0)
+            parts[part], rest = [rest[i] for i in taken], [rest[i] for i in left]
+    parts["train"] = rest + [path for path in files if path.suffix.lower() not in datasets.ENDINGS]
+    with datasets.written_whole(output) as unfinished:
+        for path, part in ((path, part) for part, paths in parts.items() for path in paths):
+            target = unfinished / part / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+    return output
