@@ -257,8 +257,8 @@ def build_parser() -> Parser:
     switch("--no-augment", dest="augment", action="store_false", help=plain)
     option = add(audit)
     option("dataset", "FOLDER", "a folder with train/ and val/")
-    alike = "correlation from which pictures are named as alike (default: 0.95)"
-    option("--likeness", "SHARE", alike, type=float, default=0.95)
+    alike = "correlation from which pictures are named as alike (default: 0.97)"
+    option("--likeness", "SHARE", alike, type=float, default=0.97)
     option = add(split)
     option("folder", "FOLDER", "a folder with a folder of images for each class")
     option("--val", "SHARE", "of each class for val/ (default: 0.2)", type=float, default=0.2)
