@@ -83,7 +83,7 @@ def open_photo(path: str | Path) -> Image.Image:
                 if not tops:
                     raise ValueError(f"values of {grey.min()} to {grey.max()}, not 0 to 65535")
                 image = Image.fromarray((grey * (255 / tops[0])).round().astype("uint8"))
-            elif upper and max(high for _, high in image.getextrema()) < 16:
+            elif upper and max(high for _, high in image.convert("RGB").getextrema()) < 16:
                 raise ValueError("colours that use 12 of 16 bits or less: save it with 8")
             if isinstance(image.info.get("transparency"), bytes):  # a palette's, colour by colour
                 image = image.convert("RGBA")

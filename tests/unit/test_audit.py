@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,13 +111,14 @@ def test_other_files_that_cannot_be_read(five: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     (five / "train" / "ants" / "lost.png").symlink_to(five / "nowhere.png")
     os.mkfifo(five / "train" / "bees" / "pipe.jpg")
-    (five / "train" / "flies" / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic\xff")
+    phone = "\udcff.jpg" if sys.platform == "linux" else "phone.jpg"  # a name that is no Unicode
+    (five / "train" / "flies" / phone).write_bytes(b"\0\0\0\x18ftypheic\xff")
     photo(0, (200, 120)).save(five / "train" / "mites" / "huge.png")
     (five / "train" / "wasps" / "strange.png").write_bytes(b"\xff")
     said = ["a link to nothing", "not a regular", "HEIC", "too large", "unpack requires 4"]
-    found = audit.audit(five)
-    assert found.counts() == {"unreadable": 5}
-    assert all(what in line for what, line in zip(said, found.lines(), strict=True))
+    lines = audit.audit(five).lines()
+    assert all(what in line for what, line in zip(said, lines, strict=True))
+    assert all(line.startswith("unreadable: ") and line.encode() for line in lines)
 
 
 def test_of_copies_in_a_split_the_first_is_left_and_of_two_labels_none(five: Path) -> None:
