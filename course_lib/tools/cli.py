@@ -141,15 +141,27 @@ def train(options: Options) -> int:
 def audit(options: Options) -> int:
     """Tell what is wrong with a folder of images.
 
-    Names those that are unreadable, doubled, misplaced or scarce, and changes nothing. Ends with 1
-    if there is anything to name.
+    Names those that are unreadable, doubled, alike, misplaced or scarce, and changes nothing. Ends
+    with 1 if there is anything to name.
     """
     from course_lib.tools import audit
 
-    found = audit.audit(options.dataset)
+    found = audit.audit(options.dataset, options.likeness)
     print(*found.lines(), sep="\n", end="\n" if found.problems else "")
     print(f"{len(found.pictures)} readable images, {len(found.kept)} left to train and test on")
     return int(bool(found.problems))
+
+
+def split(options: Options) -> int:
+    """Divide a folder of classes into train/ and val/.
+
+    Copies the images to a new folder beside it, at random, class by class.
+    """
+    from course_lib.tools import audit
+
+    folder = audit.split(options.folder, options.val, options.test)
+    print(f"{folder} is made: go on with 'python -m course_lib audit {folder}'")
+    return 0
 
 
 def predict(options: Options) -> int:
@@ -173,15 +185,11 @@ def predict(options: Options) -> int:
 
 def photos(given: Path) -> Iterator[Path]:
     """A file, the images in a folder, or what a pattern means that the shell left alone."""
-    from PIL import Image
-
-    endings = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     root = Path(given.anchor)
     matches = [] if given.exists() else sorted(root.glob(str(given.relative_to(root))))
     for found in matches or [given]:
-        below = [place for place in sorted(found.rglob("*")) if place.suffix.lower() in endings]
-        shown = [p for p in below if "/." not in f"/{p.relative_to(found).as_posix()}"]
-        yield from shown or [found]
+        inside = datasets.walk(found) if found.is_dir() else ()
+        yield from [p for p in inside if p.suffix.lower() in datasets.ENDINGS] or [found]
 
 
 def bench(options: Options) -> int:
@@ -307,7 +315,14 @@ def build_parser() -> Parser:
     off = {"action": "store_false"}
     option("--from-scratch", None, "start from random weights", dest="pretrained", **off)
     option("--no-augment", None, "no random crops and flips", dest="augment", **off)
-    add(audit)("dataset", "FOLDER", "a folder with train/ and val/", dataset)
+    option = add(audit)
+    option("dataset", "FOLDER", "a folder with train/ and val/", dataset)
+    alike = "correlation from which pictures are named as alike (default: 0.97)"
+    option("--likeness", "SHARE", alike, float, default=0.97)
+    option = add(split)
+    option("folder", "FOLDER", "a folder with a folder of images for each class", path)
+    option("--val", "SHARE", "of each class for val/ (default: 0.2)", float, default=0.2)
+    option("--test", "SHARE", "for test/, which the course leaves alone", float, default=0.0)
     option = add(predict)
     option("model", "MODEL", "a .safetensors file of lesson 12 or 'train --model'", path)
     option("photos", "PHOTO", "images, folders of them, patterns such as '*.jpg'", path, nargs="+")
