@@ -47,10 +47,7 @@ class Classifier(nn.Module):
         return self.head(self.backbone(images))
 
     def train(self, mode: bool = True) -> "Classifier":
-        """Switch to training mode, but leave a frozen backbone in evaluation mode.
-
-        In training mode BatchNorm moves its running statistics, even where no gradient flows.
-        """
+        """Switch to training mode, except a frozen backbone: BatchNorm would move its statistics."""
         super().train(mode)
         if self.backbone_is_frozen:
             self.backbone.eval()

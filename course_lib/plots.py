@@ -96,9 +96,8 @@ def image_grid(
         color = colors[number] if colors else "black"
         if titles:
             axis.set_title(titles[number], fontsize=8, color=color)
-        if colors:
-            axis.set_frame_on(True)
-            axis.spines[:].set(color=color, linewidth=3)
+        axis.set_frame_on(bool(colors))
+        axis.spines[:].set(color=color, linewidth=3)
     return figure
 
 
@@ -150,9 +149,8 @@ def accuracy_bars(
     """Draw mean accuracies as bars, every run as a dot, and a ``baseline`` as a dashed line."""
     count, longest = len(results), max(map(len, results))
     turned = count > 4 and count * longest > 110
-    height = 3.8 + turned * 0.08 * longest
-    figure = Figure(figsize=(min(1.2 + 1.5 * count, 12), height), layout="constrained")
-    axis = figure.subplots()
+    size = min(1.2 + 1.5 * count, 12), 3.8 + turned * 0.08 * longest
+    axis = (figure := Figure(figsize=size, layout="constrained")).subplots()
     for x, (runs, color) in enumerate(zip(results.values(), itertools.cycle(PALETTE))):
         mean = statistics.fmean(runs)
         axis.bar(x, mean, width=0.6, color=color, alpha=0.75)
@@ -178,14 +176,10 @@ def curves(
     log_x: bool = False,
     baseline: tuple[str, float] | None = None,
 ) -> Figure:
-    """Draw a line per method of `report.trials`, over one of its columns.
-
-    It is the mean over seeds, in a band of one standard deviation; a ``baseline`` is dashed.
-    """
+    """Draw methods of `report.trials` over a column: mean over seeds, band of one deviation."""
     if not 1 <= (count := frame["method"].nunique()) <= len(PALETTE):
         raise ValueError(f"there are {count} methods to draw: expected 1 to {len(PALETTE)}.")
-    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
-    axis = figure.subplots()
+    axis = (figure := Figure(figsize=(7.2, 3.8), layout="constrained")).subplots()
     for method, color, marker in zip(frame["method"].unique(), PALETTE, MARKERS, strict=False):
         runs = frame[frame["method"] == method].groupby(x)["score"].agg(["mean", "std"])
         mean, spread = runs["mean"], runs["std"].fillna(0)

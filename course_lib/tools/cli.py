@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,7 +29,7 @@ def run(options: Options) -> int:
     notebooks, output = root / "notebooks", options.output or root / "runs"
     overrides = [(n, dataset(v) if n == "dataset" else v) for n, v in options.overrides]
     try:
-        _ = [model_file(value) for name, value in overrides if name == "model_file" and value]
+        _ = [target(value, True) for name, value in overrides if name == "model_file" and value]
     except argparse.ArgumentTypeError as error:
         raise ValueError(f"parameter 'model_file': {error}") from None
     asked = {"preset": options.preset, "overrides": overrides, "only": options.only}
@@ -260,11 +261,6 @@ def target(text: str, models: bool = False) -> Path:
     return file
 
 
-def model_file(text: str) -> Path:
-    """Read the path of a model to write."""
-    return target(text, models=True)
-
-
 def build_parser() -> Parser:
     """Describe the commands and their options."""
     parser = Parser(prog="python -m course_lib", description="Run and check the course.")
@@ -300,6 +296,7 @@ def build_parser() -> Parser:
     option("--output", "FOLDER", "where the site goes, replaced (default: runs/book)", path)
     add(download)("name", "NAME", "hymenoptera, the photos of the article")
     option = add(train, argument_default=argparse.SUPPRESS)  # the defaults are those of Settings
+    model = partial(target, models=True)
     option("--dataset", "NAME", "insects (default), hymenoptera, or a folder's path", dataset)
     option("--backbone", "NAME", "efficientnet_lite0 (default), resnet18, or a name of timm")
     option("--epochs", "N", "passes over the training images (default: 3)", int)
@@ -310,7 +307,7 @@ def build_parser() -> Parser:
     option("--workers", "N", "processes that load images, per process (default: 0)", int)
     option("--device", "NAME", "auto (default), cpu, cuda or mps")
     option("--checkpoint", "FILE", "keeps the run; one that was killed goes on there", target)
-    option("--model", "FILE.safetensors", "gets the trained model, for 'predict'", model_file)
+    option("--model", "FILE.safetensors", "gets the trained model, for 'predict'", model)
     option("--frozen", None, "train the head alone", action="store_true")
     off = {"action": "store_false"}
     option("--from-scratch", None, "start from random weights", dest="pretrained", **off)

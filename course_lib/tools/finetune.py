@@ -74,10 +74,10 @@ class Outcome:
         lines += ["epoch  training loss  validation accuracy  seconds"] * bool(history.seconds)
         rows = zip(history.train_loss, history.val_accuracy, history.seconds, strict=True)
         for number, (loss, accuracy, seconds) in enumerate(rows):
-            kept = "  kept" if number == history.best_epoch else ""
+            kept = "  kept" * (number == history.best_epoch)
             lines.append(f"{number + 1:5}  {loss:13.4f}  {accuracy:19.3f}  {seconds:7.1f}{kept}")
-        if self.begun == len(history.seconds):
-            lines.append(f"nothing was trained: {self.begun} epochs were done before")
+        nothing = f"nothing was trained: {self.begun} epochs were done before"
+        lines += [nothing] * (self.begun == len(history.seconds))
         accuracy, count = self.test.metrics.accuracy, len(self.test.labels)
         return "\n".join([*lines, f"test accuracy {accuracy:.3f} ({count} images)"])
 
@@ -91,14 +91,13 @@ def run(settings: Settings) -> Outcome:
         if rank > 0:
             os.environ["COURSE_LIB_PROGRESS"] = "0"  # one bar is enough
         listing = datasets.scan(datasets.find(settings.dataset))
-        classes, pixels = listing.classes, settings.image_size
+        classes, pixels, batch = listing.classes, settings.image_size, settings.batch_size
         drawn = {"pretrained": settings.pretrained, "seed": settings.seed, "image_size": pixels}
         alone = models.build_model(settings.backbone, len(classes), **drawn)
         how = {"augment": settings.augment, "seed": settings.seed, "num_workers": settings.workers}
-        look = alone.preprocessing, pixels, settings.batch_size
-        splits = loaders.make_loaders(listing, *look, **how)
+        splits = loaders.make_loaders(listing, alone.preprocessing, pixels, batch, **how)
         photos = splits.train.dataset
-        shares = Shares(len(photos), settings.batch_size)
+        shares = Shares(len(photos), batch)
         how = {"num_workers": settings.workers, "pin_memory": device.type == "cuda"}
         train = DataLoader(OwnDice(photos), batch_sampler=shares, generator=shares.generator, **how)
         if settings.frozen:
@@ -134,9 +133,8 @@ def run(settings: Settings) -> Outcome:
                         torch.save({**state, "about": about, "dice": dice}, part)
 
         how = {"device": device, "precision": precision, "run": run, "after_epoch": after_epoch}
-        history = training.fit(
-            **parts, train=train, val=splits.val, epochs=settings.epochs, seed=settings.seed, **how
-        )
+        how |= {"epochs": settings.epochs, "seed": settings.seed}
+        history = training.fit(**parts, train=train, val=splits.val, **how)
         history, test = from_each((history, training.predict(model, splits.test, device)))[0]
         if settings.model is not None and rank == 0:
             export.save(settings.model, export.Exported(alone, classes, settings.backbone, pixels))
@@ -254,10 +252,11 @@ class Shares:
         self.count, self.batches = count, math.ceil(count / batch_size)
         self.generator, (self.rank, self.size) = torch.Generator(), place()
         if (smallest := count // self.batches) < self.size:
-            raise ValueError(
-                f"{self.size} processes cannot share a batch of {smallest} images: each needs one "
-                "at least. Use a larger batch size or more images, or start fewer processes."
+            what = (
+                f"{self.size} processes cannot share a batch of {smallest} images: each needs one"
             )
+            advice = "use a larger batch size or more images, or start fewer processes"
+            raise ValueError(f"{what} at least; {advice}.")
 
     def __len__(self) -> int:
         return self.batches
