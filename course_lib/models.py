@@ -47,7 +47,7 @@ class Classifier(nn.Module):
         return self.head(self.backbone(images))
 
     def train(self, mode: bool = True) -> "Classifier":
-        """Switch to training mode, except a frozen backbone: BatchNorm would move its statistics."""
+        """Switch to training mode, but not a frozen backbone: its BatchNorm would change."""
         super().train(mode)
         if self.backbone_is_frozen:
             self.backbone.eval()
