@@ -337,7 +337,8 @@ def complain(error: object) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what the person at the keyboard got wrong ends in one line and 2."""
     for stream in (sys.stdout, sys.stderr):  # whatever their encoding, any name can be printed
-        stream.reconfigure(errors="backslashreplace")
+        if hasattr(stream, "reconfigure"):  # not a notebook's, nor one in memory
+            stream.reconfigure(errors="backslashreplace")
     parser = build_parser()
     options, others = parser.parse_known_args(arguments)
     if options.command is bench:

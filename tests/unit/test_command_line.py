@@ -160,9 +160,7 @@ def test_typed_paths_mean_what_they_mean_where_the_person_stands(tmp_path, monke
         (Path.unlink, True),
     ],
 )
-def test_resume_runs_again_where_images_have_changed(
-    change, again, tmp_path, monkeypatch, capsys
-) -> None:
+def test_resume_runs_again_where_images_have_changed(change, again, tmp_path, monkeypatch, capsys):
     image, folder, given = tmp_path / "mine" / "train" / "ants" / "a.png", tmp_path / "run", {}
     for place in (image.parent, folder):
         place.mkdir(parents=True)

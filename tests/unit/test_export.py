@@ -48,9 +48,7 @@ def file(exported: export.Exported, tmp_path_factory: pytest.TempPathFactory) ->
     return path
 
 
-def test_everything_comes_back_and_a_fresh_process_says_the_same_bit_by_bit(
-    exported, file, photos
-) -> None:
+def test_everything_comes_back_and_a_fresh_process_says_the_same_bit_by_bit(exported, file, photos):
     loaded = export.load(file)
     assert (loaded.classes, loaded.backbone, loaded.image_size) == (CLASSES, "resnet18", SIZE)
     assert loaded.model.preprocessing == exported.model.preprocessing
@@ -120,9 +118,7 @@ class Burglar:
         return (Path.touch, (Path("broken_in"),))
 
 
-def test_what_is_no_model_file_is_refused_and_no_pickle_is_ever_opened(
-    file, tmp_path, monkeypatch
-) -> None:
+def test_what_is_no_model_file_is_refused_and_no_pickle_is_ever_opened(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     whole = file.read_bytes()
     for content in (pickle.dumps(Burglar()), b"", whole[:5], whole[:1000], whole[:-1]):
@@ -180,9 +176,7 @@ def test_onnx_gives_the_same_logits_for_any_batch(exported, photos, tmp_path) ->
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_command_answers_every_photo_that_is_one(
-    exported, file, photos, tmp_path, capsys
-) -> None:
+def test_the_command_answers_every_photo_that_is_one(exported, file, photos, tmp_path, capsys):
     def predict(*arguments: object) -> tuple[int, str, str]:
         code = main(["predict", "--device", "cpu", *map(str, arguments)])
         return code, *capsys.readouterr()
