@@ -108,7 +108,7 @@ def test_a_failure_leaves_nothing_and_names_the_way_without_a_network(way, reaso
     with pytest.raises(DownloadError, match=reason) as caught:
         download.download("hymenoptera", site.url)
     assert f"{site.url} could not be fetched" in str(caught.value)
-    assert "set the environment variable HYMENOPTERA_DIR to the folder" in str(caught.value)
+    assert "set HYMENOPTERA_DIR to the folder" in str(caught.value)
     assert [*(tmp_path / "data").iterdir()] == [] and len(site.seen) == 3
 
 
