@@ -121,8 +121,7 @@ def scan(folder: str | Path) -> Listing:
             what = f"has no image in {folder / split / name}, no file in"
             raise ValueError(f"class {name!r} {what} {' '.join(ENDINGS)}.")
         files[split] += taken
-        endings = (path.suffix.lower() or path.name for path in found)
-        others.update(ending for ending in endings if ending not in ENDINGS)
+        others.update(p.suffix.lower() or p.name for p in found if p.suffix.lower() not in ENDINGS)
     if others:
         counts = ", ".join(f"{count} {ending}" for ending, count in others.most_common())
         warnings.warn(f"{folder}: files not taken: {counts}; 'audit' names them.", stacklevel=2)
