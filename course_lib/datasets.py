@@ -94,8 +94,8 @@ def _check_splits(folder: Path, advice: str = "") -> None:
         there = visible(folder)
         lacks = f"{folder} has no {' and no '.join(missing)}, only {[p.name for p in there[:9]]}"
         near = [p for p in (folder.parent, *there) if all((p / s).is_dir() for s in SPLITS)]
-        helps = f"'python -m course_lib split {folder} --val 0.2' divides a folder per class"
-        guess = f"Is {near[0]} meant?" if near else f"Rename what is meant; {helps}."
+        helps = f"'python -m course_lib split {folder} --val 0.2' divides what are classes"
+        guess = f"Is {near[0]} meant?" if near else f"Rename what stands for a split; {helps}."
         raise FileNotFoundError(f"{lacks}. {advice or guess}")
 
 
