@@ -124,7 +124,7 @@ def scan(folder: str | Path) -> Listing:
         others.update(p.suffix.lower() or p.name for p in found if p.suffix.lower() not in ENDINGS)
     if others:
         counts = ", ".join(f"{count} {ending}" for ending, count in others.most_common())
-        warnings.warn(f"{folder}: files not taken: {counts}; 'audit' names them.", stacklevel=2)
+        warnings.warn(f"{folder}: files not taken: {counts}; 'audit' names them.", stacklevel=1)
     return Listing(tuple(train), files)
 
 
