@@ -94,8 +94,8 @@ def _check_splits(folder: Path, advice: str = "") -> None:
         there = visible(folder)
         lacks = f"{folder} has no {' and no '.join(missing)}, only {[p.name for p in there[:9]]}"
         near = [p for p in (folder.parent, *there) if all((p / s).is_dir() for s in SPLITS)]
-        helps = f"'python -m course_lib split {folder} --val 0.2' divides a folder per class"
-        guess = f"Is {near[0]} meant?" if near else f"Rename what is meant; {helps}."
+        helps = f"'python -m course_lib split {folder} --val 0.2' divides what are classes"
+        guess = f"Is {near[0]} meant?" if near else f"Rename what stands for a split; {helps}."
         raise FileNotFoundError(f"{lacks}. {advice or guess}")
 
 
@@ -121,11 +121,10 @@ def scan(folder: str | Path) -> Listing:
             what = f"has no image in {folder / split / name}, no file in"
             raise ValueError(f"class {name!r} {what} {' '.join(ENDINGS)}.")
         files[split] += taken
-        endings = (path.suffix.lower() or path.name for path in found)
-        others.update(ending for ending in endings if ending not in ENDINGS)
+        others.update(p.suffix.lower() or p.name for p in found if p.suffix.lower() not in ENDINGS)
     if others:
         counts = ", ".join(f"{count} {ending}" for ending, count in others.most_common())
-        warnings.warn(f"{folder}: files not taken: {counts}; 'audit' names them.", stacklevel=2)
+        warnings.warn(f"{folder}: files not taken: {counts}; 'audit' names them.", stacklevel=1)
     return Listing(tuple(train), files)
 
 

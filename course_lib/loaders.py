@@ -79,7 +79,8 @@ def open_photo(path: str | Path) -> Image.Image:
             image = ImageOps.exif_transpose(file)
             if image.mode[0] in "IF":  # deep grey: Pillow would clip it, and 12 of 16 bits be black
                 grey = np.asarray(image)
-                tops = [t for t in (1, 255, 4095, 65535) if 0 <= grey.min() <= grey.max() <= t]
+                scales = (1, 255, 4095, 65535)[image.mode != "F" :]  # floats alone go up to 1
+                tops = [top for top in scales if 0 <= grey.min() <= grey.max() <= top]
                 if not tops:
                     raise ValueError(f"values of {grey.min()} to {grey.max()}, not 0 to 65535")
                 image = Image.fromarray((grey * (255 / tops[0])).round().astype("uint8"))

@@ -28,9 +28,8 @@ SHOWN = 20  # pairs that look alike
 LEAST = {"train": 2, "val": 1}  # a class with fewer images is left out
 FEW = {"train": 10, "val": 5}  # a class with fewer images is reported
 IMBALANCE = 3  # so many times the images of the smallest class in the largest are reported
-# What is often found under the name of an image, by a pattern for its beginning.
 OTHERS = {"an empty file": b"$", "a PDF": b"%pdf", "a web page": rb"\s*<(!doctype )?html"}
-OTHERS |= {"a zip archive": rb"pk\x03\x04", "a gzip archive": rb"\x1f\x8b"}
+OTHERS |= {"a zip archive": rb"pk\x03\x04", "a gzip archive": rb"\x1f\x8b"}  # by the start
 OTHERS |= {"a HEIC photo": b".{4}ftyp(hei|mif1)", "a text": rb"[\s!-~]+$"}
 
 
@@ -87,7 +86,7 @@ class Audit:
     def lines(self) -> list[str]:
         """One line per problem, with paths as seen from the folder; all can be printed."""
         where = [problem.path.relative_to(self.folder).as_posix() for problem in self.problems]
-        lines = [f"{p.kind}: {w}: {p.detail}" for p, w in zip(self.problems, where, strict=True)]
+        lines = (f"{p.kind}: {w}: {p.detail}" for p, w in zip(self.problems, where, strict=True))
         return [line.encode(errors="backslashreplace").decode() for line in lines]
 
     def table(self) -> list[dict[str, object]]:
@@ -97,8 +96,8 @@ class Audit:
             found = [p for p in self.pictures if p.label == label]
             left = Counter(p.split for p in self.kept if p.label == label)
             sides = [min(picture.size) for picture in found]
-            row = {"class": label, "readable": len(found)}
-            row |= {f"left in {split}": left[split] for split in datasets.SPLITS}
+            counts = {f"left in {split}": left[split] for split in datasets.SPLITS}
+            row = {"class": label, "readable": len(found), **counts}
             row["grey"] = f"{sum(picture.grey for picture in found) / len(found):.0%}"
             row["shorter side"] = " to ".join(map(str, sorted({min(sides), max(sides)})))
             rows.append(row)
@@ -111,8 +110,7 @@ def audit(dataset: str | Path, likeness: float = LIKENESS) -> Audit:
     Of pictures with the same pixels, one in ``val`` is kept rather than one in ``train``, so that
     the test stays what it was; none of pictures with two labels; and no class that lacks images in
     a split. Pairs whose thumbnails, each channel less its mean, correlate to ``likeness``, from 0
-    to 1, as they are or within a class mirrored, are named and kept: of each picture those with the
-    likest other of each split.
+    to 1, as they are or within a class mirrored, are named, and both kept.
     """
     if not 0 < likeness <= 1:
         raise ValueError(f"likeness is {likeness!r}: expected a number above 0 and at most 1.")
@@ -121,8 +119,7 @@ def audit(dataset: str | Path, likeness: float = LIKENESS) -> Audit:
     files = [entry for entry in walked if not isinstance(entry, Problem)]
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow only warns of can be used
-        looking = pool.map(lambda file: _look(*file), files)
-        looks = list(progress.bar(looking, "looking", len(files)))
+        looks = [*progress.bar(pool.map(lambda f: _look(*f), files), "looking", len(files))]
     problems = [entry for entry in [*walked, *looks] if isinstance(entry, Problem)]
     pictures = [look for look in looks if isinstance(look, Picture)]
     doubles = {problem.path: problem for problem in _doubles(folder, pictures)}
@@ -134,8 +131,7 @@ def audit(dataset: str | Path, likeness: float = LIKENESS) -> Audit:
     kinds = list(dict.fromkeys(problem.kind for problem in problems))
     problems.sort(key=lambda problem: kinds.index(problem.kind))
     if len(pictures) - len(kept) > len(pictures) / 10:
-        detail = f"more than a tenth of {len(pictures)} pictures: see why before you train"
-        problems.insert(0, Problem("much left out", folder, detail))
+        problems.insert(0, Problem("much left out", folder, "over a tenth of all: see why, below"))
     return Audit(folder, tuple(problems), tuple(pictures), tuple(kept))
 
 
@@ -268,9 +264,7 @@ def _scarcity(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
 def split(folder: str | Path, val: float = 0.2, test: float = 0.0) -> Path:
     """Copy the images of ``FOLDER/<class>/`` to splits in the new ``FOLDER-split``; return that.
 
-    Of each class ``val/`` and ``test/`` get these shares, one image at least. The course reads no
-    ``test/``. Photos of one occasion may be divided: where that matters, divide by hand. What is
-    no image goes to ``train/``, where an audit names it.
+    Each class is in each; ``test/`` the course leaves alone; what is no image goes to ``train/``.
     """
     folder = Path(folder).expanduser().absolute()
     output = folder.with_name(f"{folder.name}-split")
@@ -283,11 +277,10 @@ def split(folder: str | Path, val: float = 0.2, test: float = 0.0) -> Path:
         wanted = f"a folder for each of two or more classes, and no {output.name} beside them"
         raise ValueError(f"{folder} has images in {sorted(classes)}: expected {wanted}.")
     parts, whole = {}, len(rest)
-    for part, share in (("test", test), ("val", val)):
-        if share:
-            labels = [path.relative_to(folder).parts[0] for path in rest]
-            left, taken = loaders.split(labels, share * whole / len(rest), seed=0)
-            parts[part], rest = [rest[i] for i in taken], [rest[i] for i in left]
+    for part, share in (("test", test), ("val", val))[not test :]:
+        labels = [path.relative_to(folder).parts[0] for path in rest]
+        left, taken = loaders.split(labels, share * whole / len(rest), seed=0)
+        parts[part], rest = [rest[i] for i in taken], [rest[i] for i in left]
     parts["train"] = rest + [path for path in files if path.suffix.lower() not in datasets.ENDINGS]
     with datasets.written_whole(output) as unfinished:
         for path, part in ((path, part) for part, paths in parts.items() for path in paths):

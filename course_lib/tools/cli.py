@@ -125,10 +125,10 @@ def download(options: Options) -> int:
 
 
 def train(options: Options) -> int:
-    """Fine-tune a network, on one device or on many.
+    """Fine-tune a network, on one device or on many; judge it once on the test images.
 
-    It is judged once on the test images. For one process on each of N devices: 'torchrun
-    --standalone --nproc-per-node=N -m course_lib train' and the same options.
+    For one process on each of N devices: 'torchrun --standalone --nproc-per-node=N -m course_lib
+    train' and the same options.
     """
     from course_lib.tools import finetune
 
@@ -212,9 +212,10 @@ def info(options: Options) -> int:
     print(f"device: {devices.pick_device('auto')}")
     for name in datasets.KNOWN:
         try:
-            print(f"data set {name}: {datasets.find(name)}")
+            there = datasets.find(name)
         except OSError as error:
-            print(f"data set {name}: not here ({error})")
+            there = f"not here ({error})"
+        print(f"data set {name}: {there}")
     return int(bool(info.check()))
 
 

@@ -27,7 +27,7 @@ FORMAT = "course_lib model 1"
 
 @dataclass(frozen=True)
 class Exported:
-    """A classifier with the names of its outputs, in their order, and what its images are like.
+    """A classifier, the names of its outputs in their order, and what else its use takes.
 
     ``backbone`` is its name for `models.build_model`, ``image_size`` the side in pixels.
     """
@@ -46,13 +46,9 @@ class Exported:
 
     def metadata(self) -> dict[str, str]:
         """All but the weights, as texts: what both kinds of file hold beside them."""
-        return {
-            "format": FORMAT,
-            "backbone": self.backbone,
-            "classes": json.dumps(self.classes),
-            "image_size": json.dumps(self.image_size),
-            "preprocessing": json.dumps(asdict(self.model.preprocessing)),
-        }
+        seen, classes = json.dumps(asdict(self.model.preprocessing)), json.dumps(self.classes)
+        about = {"format": FORMAT, "backbone": self.backbone, "preprocessing": seen}
+        return {**about, "classes": classes, "image_size": str(self.image_size)}
 
 
 def save(path: str | Path, exported: Exported) -> None:
@@ -103,9 +99,8 @@ def _described(metadata: dict[str, str]) -> Exported:
     """Build the classifier that a file's metadata describe, with random weights."""
     if metadata.get("format") != FORMAT:
         raise ValueError("it is of another program, or of another version of the course")
-    classes, stored, size = (
-        json.loads(metadata[name]) for name in ("classes", "preprocessing", "image_size")
-    )
+    names = ("classes", "preprocessing", "image_size")
+    classes, stored, size = (json.loads(metadata[name]) for name in names)
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError(f"the classes are {classes!r}")
     stored |= {name: tuple(stored[name]) for name in ("mean", "std")}
@@ -122,12 +117,8 @@ def read(exported: Exported, photo: str | Path) -> Tensor:
     """One photo as the model wants to see it: float32, (3, image_size, image_size), normalised."""
     photo = Path(photo)
     if not photo.is_file():  # not there; or a pipe, which would be waited for
-        lacks = (
-            "there is no image in this folder"
-            if photo.is_dir()
-            else "there is no file of this name"
-        )
-        raise FileNotFoundError(f"{photo}: {lacks}")
+        what = "image in this folder" if photo.is_dir() else "file of this name"
+        raise FileNotFoundError(f"{photo}: there is no {what}")
     transform = loaders.eval_transform(exported.model.preprocessing, exported.image_size)
     return transform(torch.from_numpy(np.array(loaders.open_photo(photo))).movedim(2, 0))
 
@@ -156,15 +147,10 @@ def save_onnx(path: str | Path, exported: Exported) -> None:
     images = torch.zeros(2, 3, exported.image_size, exported.image_size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the exporter's own insides
-        program = torch.onnx.export(
-            copy.deepcopy(exported.model).cpu().eval(),
-            (images,),
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            dynamo=True,
-            verbose=False,
-        )
+        model, one = copy.deepcopy(exported.model).cpu().eval(), torch.export.Dim("batch")
+        names = {"input_names": ["images"], "output_names": ["logits"]}
+        how = {"dynamic_shapes": ({0: one},), "dynamo": True, "verbose": False}
+        program = torch.onnx.export(model, (images,), **names, **how)
     program.model.metadata_props.update(exported.metadata())
     with datasets.written_whole(path) as part:
         program.save(part, external_data=False)

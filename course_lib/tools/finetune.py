@@ -3,9 +3,9 @@
 The recipe is the article's: stochastic gradient descent with momentum, the learning rate divided by
 ten every seven epochs, the epoch chosen on validation images, the test images looked at once.
 
-Each process of ``torchrun`` holds a replica of the model and works on its share of every batch; all
-draw the same batches, and every image rolls dice of its own. So the result does not depend on how
-many took part, to within rounding, unless BatchNorm learns on CPUs.
+All processes of ``torchrun`` draw the same batches, each works on its share, and every image rolls
+dice of its own. So the result does not depend on how many took part, to within rounding, unless
+BatchNorm learns on CPUs.
 """
 
 import hashlib
@@ -219,9 +219,8 @@ def from_each(value: Any) -> list[Any]:
 def replicate(model: nn.Module) -> DistributedDataParallel:
     """Let a model learn as one with those of the other processes; its weights keep their names.
 
-    Gradients are averaged over images, not over processes. On CUDA, BatchNorm sees the whole batch
-    (`torch.nn.SyncBatchNorm`); on CPUs each process normalises by its own share, and evaluation
-    takes the statistics of the first.
+    Gradients are averaged over images, not over processes. On CUDA, BatchNorm sees the whole batch;
+    on CPUs, a process's share, and the first process's statistics are those of evaluation.
     """
     if next(model.parameters()).is_cuda:
         model = convert_sync_batchnorm(model)

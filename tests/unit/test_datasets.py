@@ -103,7 +103,7 @@ def test_missing_folders_are_named_with_what_to_do(course, tmp_path):
         ("Train/a/1 Val/a/1", "no train/ and no val/, only ['Train', 'Val']. Rename"),
         (
             "ants/1 bees/1",
-            "['ants', 'bees']. Rename what is meant; 'python -m course_lib split {} ",
+            "['ants', 'bees']. Rename what stands for a split; 'python -m ",
         ),
         ("mine/train/a/1 mine/val/a/2", "only ['mine']. Is {}/mine meant?"),
         ("../train/a/1 ../val/a/2 ants/1", "['a', 'ants']. Is {0.parent} meant?"),
