@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,18 +125,13 @@ def _cached(key: str, shape: tuple[int, ...], compute: Callable[[], np.ndarray])
     """Return an entry of the cache, vectors in an array of this shape."""
     folder = os.environ.get(CACHE_DIR) or datasets.data_dir() / ".cache" / "features"
     path = Path(folder, f"{key}.npy")
-    try:
+    with suppress(OSError, ValueError, EOFError):  # missing or damaged: computed again
         x = np.load(path, allow_pickle=False)
         if x.dtype == np.float32 and x.shape[:-1] == shape:
             return x
-    except (OSError, ValueError, EOFError):  # missing or damaged: computed again
-        pass
     x = compute()
-    try:
-        with datasets.written_whole(path) as unfinished:
-            np.save(unfinished, x)
-    except OSError:  # read-only or full: the features are there all the same
-        pass
+    with suppress(OSError), datasets.written_whole(path) as unfinished:  # a folder may be full
+        np.save(unfinished, x)
     return x
 
 

@@ -26,7 +26,7 @@ def show(figure: Figure, alt: str) -> None:
     """Put a figure into the notebook, with a sentence or two that say what it shows."""
     kind = "jpeg" if figure.get_label() == PHOTOS else "png"
     buffer, quality = io.BytesIO(), {"quality": 88} if kind == "jpeg" else {}
-    figure.savefig(buffer, format=kind, dpi=80, bbox_inches="tight", pil_kwargs=quality)
+    figure.savefig(buffer, format=kind, dpi=144, bbox_inches="tight", pil_kwargs=quality)
     mime = f"image/{kind}"
     bundle = {mime: base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
     display(bundle, metadata={mime: {"alt": alt}}, raw=True)

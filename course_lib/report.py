@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import Markdown
 from threadpoolctl import threadpool_limits
 
 from course_lib import progress
 from course_lib.datasets import whole
-
-RESULT_MIME = "application/vnd.course.result+json"
 
 
 def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence) -> pd.DataFrame:
@@ -102,12 +100,10 @@ def summary(
 
 def mean(frame: pd.DataFrame, method: str, **setting: object) -> float:
     """Mean score of a method over seeds, and over all settings that are not named."""
-    chosen = frame[frame["method"] == method]
-    for name, value in setting.items():
-        chosen = chosen[chosen[name] == value]
+    chosen = frame[(frame[["method", *setting]] == [method, *setting.values()]).all(axis=1)]
     if chosen.empty:
-        asked = ", ".join([repr(method), *(f"{k}={v!r}" for k, v in setting.items())])
-        raise ValueError(f"no run of {asked}: there are {', '.join(frame['method'].unique())}.")
+        there = ", ".join(frame["method"].unique())
+        raise ValueError(f"no run of {method!r} with {setting}: there are {there}.")
     return float(chosen["score"].mean())
 
 
@@ -121,6 +117,7 @@ def verdict(question: str, answer: bool | Comparison) -> None:
     """Print a question, or an exact claim, and what the numbers say to it.
 
     ``Does freezing win? holds: +0.042 ± 0.013 (5 seeds)`` or ``the weights are equal: True``.
+    The runner collects the answers to questions.
     """
     if isinstance(answer, Comparison):
         numbers = f"{answer.difference:+.3f} ± {answer.error:.3f} ({answer.seeds} seeds)"
@@ -142,11 +139,3 @@ def table(rows: Sequence[Mapping[str, object]]) -> Markdown:
     heads = list(rows[0])
     ruler = "|" + "---|" * len(heads)
     return Markdown("\n".join([line(heads), ruler, *(line(list(row.values())) for row in rows)]))
-
-
-def key_numbers(numbers: Mapping[str, float | int | str]) -> None:
-    """Show the numbers a lesson is remembered by, and hand them to the runner's summary."""
-    rows = [{"result": name, "value": value} for name, value in numbers.items()]
-    shown = table(rows).data
-    bundle = {RESULT_MIME: dict(numbers), "text/markdown": shown, "text/plain": shown}
-    display(bundle, raw=True)

@@ -13,11 +13,14 @@ from torchvision.transforms import v2
 from course_lib.loaders import Preprocessing, eval_transform
 
 
+def _blurred(image: Image.Image, radius: float) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(radius * min(image.size) / 224))
+
+
 def _sketch(image: Image.Image) -> Image.Image:
     """Pencil drawing by colour dodge: the grey image divided by the blurred negative's inverse."""
     gray = image.convert("L")
-    radius = 6 * min(image.size) / 224
-    blurred = np.asarray(gray.filter(ImageFilter.GaussianBlur(radius)), dtype=np.float32)
+    blurred = np.asarray(_blurred(gray, 6), dtype=np.float32)
     drawn = np.asarray(gray, dtype=np.float32) * 255 / np.maximum(blurred, 1)
     return Image.fromarray(drawn.clip(0, 255).astype("uint8")).convert("RGB")
 
@@ -30,23 +33,17 @@ def _night(image: Image.Image) -> Image.Image:
     return Image.fromarray((dark.clip(0, 1) * 255).round().astype("uint8"))
 
 
-def _edges(image: Image.Image) -> Image.Image:
-    return ImageOps.invert(image.convert("L").filter(ImageFilter.FIND_EDGES)).convert("RGB")
-
-
-def _soft(image: Image.Image) -> Image.Image:
-    return image.filter(ImageFilter.GaussianBlur(2 * min(image.size) / 224))
-
-
 STYLES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "photo": Image.Image.copy,
     "gray": lambda image: image.convert("L").convert("RGB"),
     "negative": ImageChops.invert,
-    "soft": _soft,  # out of focus
+    "soft": lambda image: _blurred(image, 2),
     "fog": lambda image: image.point(lambda value: int(value * 0.25 + 185)),
     "sketch": _sketch,
     "night": _night,
-    "edges": _edges,
+    "edges": lambda image: ImageOps.invert(
+        image.convert("L").filter(ImageFilter.FIND_EDGES)
+    ).convert("RGB"),
 }
 
 

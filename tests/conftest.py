@@ -25,8 +25,15 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the file that takes longest, so that both workers end at about the same time."""
-    items.sort(key=lambda item: item.path.name != "test_saved_outputs.py")
+    """Share the tests out by file, but run each lesson again wherever a worker is free.
+
+    What takes longest begins, so that both workers end at about the same time.
+    """
+    longest = ("test_lessons.py", "test_saved_outputs.py")
+    items.sort(key=lambda item: -(item.path.name in longest) - (item.path.name == longest[0]))
+    for item in items:
+        if item.path.name != "test_saved_outputs.py":
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 @pytest.fixture

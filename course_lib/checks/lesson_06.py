@@ -2,35 +2,63 @@
 
 from collections import namedtuple
 
-import numpy as np
-
-from course_lib.checks import Wrong, call, compare, exercise, items, numbers, same
+from course_lib.checks import Wrong, call, exercise, items
 
 Law = namedtuple("Law", "relation guard trigger form")
 
 
+SHARED = ("everyone", "nobody")
+
+
+def is_law(value: object) -> bool:
+    """Tell a Law, this one's or the lesson's."""
+    return getattr(value, "_fields", None) == Law._fields
+
+
 @exercise(
-    "With k dangerous neighbours, what is the chance that none of them strikes?",
-    "(1 - rate) to the power of k is the chance of escaping; the rest is the chance of being "
-    "struck.",
-    right="that is noisy-or: every neighbour is a chance of its own. For small rates it grows "
-    "nearly in proportion to k, and it never exceeds 1.",
+    "A relation may become any relation of the other world, a guard any guard, a trigger any "
+    "trigger. How many combinations are there?",
+    "`product` of three lists: for each word of the law its counterparts, or the word alone if the "
+    "other world has it too. The shared words are nobody's counterparts.",
+    right="every word became every word of its own type. In the lesson that makes 4 x 3 x 2 = 24 "
+    "candidates, where a search from scratch has 280.",
 )
-def struck_by_any(answer: object) -> None:
-    """``answer(rate, k)``: chance of being struck by at least one of k independent neighbours."""
-    nobody = "without a dangerous neighbour nobody is struck: expected 0 for k = 0."
-    compare(call(answer, 0.1, 0), 0, nobody)
-    found = numbers(call(answer, 0.5, 2), ())
-    if same(found, 1):
-        raise Wrong("two chances of one half do not add up to certainty: both may fail.")
-    if same(found, 0.25):
-        raise Wrong("that is the chance that *both* strike. One is enough.")
-    if same(found, 0.5):
-        raise Wrong("two neighbours are more dangerous than one.")
-    compare(found, 0.75, f"for rate 0.5 and two neighbours it should be 0.75, not {found:.3g}.")
-    array = "it should work for an array of k as well, like the forms of the lesson."
-    what = "a chance for each k of an array"
-    compare(call(answer, 0.2, np.array([1, 3])), [0.2, 0.488], array, what=what)
+def translated(answer: object) -> None:
+    """``answer(law, relations, guards, triggers)``: the law by every mapping of its words."""
+    for law, *names in (
+        (
+            Law("contact", "vaccinated", "infected", "noisy-or"),
+            ["link", "admin", "everyone"],
+            ["nobody", "patched", "laptop", "monitored"],
+            ["compromised", "cleaned"],
+        ),
+        (
+            Law("everyone", "safe", "ill", "every pair"),
+            ["everyone", "wire"],
+            ["off", "nobody", "old"],
+            ["hot"],
+        ),
+    ):
+        found = items(call(answer, law, *names), "a list of laws")
+        if not all(map(is_law, found)):
+            raise Wrong("these are no laws: `law._replace(relation=…, guard=…, trigger=…)`.")
+        if any(each.form != law.form for each in found):
+            raise Wrong("the form has changed: it is what is carried over.")
+        if law.relation in SHARED and any(each.relation != law.relation for each in found):
+            raise Wrong(f"{law.relation!r} means the same in both worlds: it stands for itself.")
+        if any(set(each) & (set(SHARED) - set(law)) for each in found):
+            raise Wrong("a word of the law became a shared word, which means something else.")
+        if any(set(each[:3]) & (set(law[:3]) - set(SHARED)) for each in found):
+            raise Wrong("some laws still hold a word of the first world.")
+        if any(
+            word not in known for each in found for word, known in zip(each, names, strict=False)
+        ):
+            raise Wrong("a word took a place of another type: relation, guard and trigger differ.")
+        if len(found) != len(set(found)):
+            raise Wrong("some laws are there twice.")
+        expected = 12 if law.relation == "contact" else 2
+        if len(found) != expected:
+            raise Wrong(f"{len(found)} laws, expected {expected}: each word with each other.")
 
 
 @exercise(
@@ -48,10 +76,10 @@ def revised(answer: object) -> None:
     ):
         guards = dict.fromkeys([*words, "not patched"])
         found = call(answer, law, guards)
-        if isinstance(found, Law):
+        if is_law(found):
             raise Wrong("one law comes back: a list was asked, with a law for every guard.")
         found = items(found, "a list of laws")
-        if not all(isinstance(each, Law) for each in found):
+        if not all(map(is_law, found)):
             raise Wrong("these are words; laws were asked: `law._replace(guard=…)`.")
         if any(each[:1] + each[2:] != law[:1] + law[2:] for each in found):
             raise Wrong("change the guard only; relation, trigger and form stay as mapped.")

@@ -29,7 +29,6 @@ from sphinx.util.console import strip_escape_sequences
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from course_lib import datasets
-from course_lib.report import RESULT_MIME
 from course_lib.tools.lessons import LESSON_PATTERN, TEMPLATES
 
 PAGES = {"README.md": "index.md", "data/README.md": "data/README.md"}  # beside the lessons
@@ -119,13 +118,9 @@ def _gather(notebooks: list[Path], source: Path) -> dict[str, str]:
 
 
 def _descriptions(notebook: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Alt text of every figure, by the hash of its bytes, which MyST-NB takes for its file name.
-
-    What a lesson tells the runner alone is taken out.
-    """
+    """Alt text of every figure, by the hash of its bytes, which MyST-NB takes for its file name."""
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop(RESULT_MIME, None)
             for kind, about in output.get("metadata", {}).items():
                 data = "".join(output["data"].get(kind, ""))
                 if kind.startswith("image/") and "alt" in about:

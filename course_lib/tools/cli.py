@@ -71,6 +71,19 @@ def check(options: Options) -> int:
     return subprocess.run(command, cwd=course_root(), check=False).returncode
 
 
+def verdicts(options: Options) -> int:
+    """Answer every lesson's questions on three data sets.
+
+    Run the lessons on insects rendered anew and on the article's photos, and write
+    notebooks/VERDICTS.md: those answers beside the saved ones.
+    """
+    from course_lib.tools import verdicts
+
+    output = options.output or course_root() / "runs" / "verdicts"
+    print(verdicts.collect(course_root() / "notebooks", output, options.only))
+    return 0
+
+
 def book(options: Options) -> int:
     """Make a site of all lessons, to be read without a network.
 
@@ -221,7 +234,9 @@ def build_parser() -> Parser:
     again = "go on with the newest run, or that in FOLDER: what failed, is missing or has changed"
     option("--resume", "FOLDER", again, nargs="?", const="")
     chosen = "these lessons, as in '--only 08' or '--only 07,08'; may be repeated"
-    for command in (option, add(save), add(check)):
+    answers = add(verdicts)
+    answers("--output", "FOLDER", "where the runs go (default: runs/verdicts)", type=Path)
+    for command in (option, add(save), add(check), answers):
         command("--only", "NN", chosen, type=names, action="extend", default=[])
     option = add(book)
     option("--lessons", "FOLDER", "executed lessons, such as a run's (default: saved)", type=Path)

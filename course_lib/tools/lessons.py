@@ -2,7 +2,7 @@
 
 A lesson is a notebook ``NN_name.ipynb``. Its parameters are the plain values in the cell tagged
 ``parameters``. papermill runs a copy with other values; the lesson itself is never changed.
-A cell hands its key numbers over with ``course_lib.report.key_numbers``.
+What is kept of a run are its verdicts: the lines that ``course_lib.report.verdict`` prints.
 """
 
 import ast
@@ -14,6 +14,7 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 import tempfile
 import time
@@ -43,7 +44,7 @@ KINDS |= {str: "a text", list: "a list"}
 LESSON_PATTERN = "[0-9][0-9]_*.ipynb"
 SUMMARY = "summary.json"
 TEMPLATES = Path(__file__).with_name("templates")
-RESULT_MIME = "application/vnd.course.result+json"  # as in report, which takes seconds to import
+VERDICT = re.compile(r"^(.+\?) ((?:holds|does not hold|too close to call): .+)$", re.MULTILINE)
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELL_TIMEOUT = 1800  # seconds a cell may take, where neither the caller nor the preset says so
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over the quota, read-only
@@ -78,7 +79,7 @@ class Result:
     sha256: str  # of the lesson's file as it was run
     status: str = "ok"
     seconds: float = 0.0
-    numbers: dict[str, Any] = field(default_factory=dict)
+    verdicts: dict[str, str] = field(default_factory=dict)  # question to answer
     cell: int | None = None  # the failed cell, counted among the code cells of the saved lesson
     source: str = ""  # its first line
     error: str = ""
@@ -88,12 +89,6 @@ class Result:
         """Where it failed and how, in one line."""
         place = f", cell {self.cell} ({self.source})" if self.cell else ""
         return f"failed: {self.lesson}{place}: {self.error}"
-
-    @property
-    def shown_numbers(self) -> str:
-        """Key numbers in one line."""
-        texts = {n: f"{v:.4g}" if isinstance(v, float) else v for n, v in self.numbers.items()}
-        return ", ".join(f"{name} = {text}" for name, text in texts.items())
 
 
 def read_parameters(source: str) -> dict[str, Value]:
@@ -285,8 +280,7 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
         if result.error:
             _mark_failure(result, executed)
             nbformat.write(executed, copy)
-        for output in (output for cell in executed.cells for output in cell.get("outputs", [])):
-            result.numbers.update(output.get("data", {}).get(RESULT_MIME, {}))
+        result.verdicts = verdicts(executed)
         _write(copy.with_suffix(".html"), lesson_page(executed, lesson.title))
     _log(f"{lesson.name}: {result.status} after {result.seconds} s")
     return result
@@ -476,13 +470,17 @@ def lesson_page(executed: Any, title: str) -> str:
     return exporter.from_notebook_node(executed, {"metadata": {"name": title}})[0]
 
 
+def verdicts(executed: Any) -> dict[str, str]:
+    """Questions of an executed lesson that `report.verdict` answered, with their answers."""
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    return dict(VERDICT.findall("\n".join(output.get("text", "") for output in outputs)))
+
+
 def summary(results: Sequence[Result]) -> str:
-    """Table of the results for the terminal, followed by the failures."""
-    table = [("lesson", "seconds", "status", "key numbers")]
-    table += [(r.lesson, f"{r.seconds:.1f}", r.status, r.shown_numbers) for r in results]
-    widths = [max(len(row[column]) for row in table) for column in range(3)]
-    lines = [
-        f"{name:<{widths[0]}}  {seconds:>{widths[1]}}  {status:<{widths[2]}}  {numbers}".rstrip()
-        for name, seconds, status, numbers in table
-    ]
-    return "\n".join(lines + [r.failure for r in results if r.error])
+    """Table of the results for the terminal, each with its verdicts, and then the failures."""
+    width, lines = max([len("lesson"), *(len(r.lesson) for r in results)]), []
+    for result in results:
+        lines.append(f"{result.lesson:<{width}}  {result.seconds:>7.1f}  {result.status}")
+        lines += [f"    {question} {answer}" for question, answer in result.verdicts.items()]
+    head = f"{'lesson':<{width}}  seconds  status"
+    return "\n".join([head, *lines, *(r.failure for r in results if r.error)])

@@ -1,16 +1,23 @@
 """Plausible wrong answers to the exercises of lesson 06, and what is said about them."""
 
-STRUCK = "def struck_by_any(rate, k):\n    return "
+MAP = "def translated(law, relations, guards, triggers):\n    return "
+OWN = "[law._replace(relation=r, guard=g, trigger=t) "
 REVISED = "def revised(law, guards):\n    return "
 
 WRONG = {
-    "struck_by_any": [
-        (STRUCK + "rate * k", "do not add up"),
-        (STRUCK + "(1 - rate) ** k", "expected 0 for k = 0"),
-        (STRUCK + "rate ** k * (k > 0)", "*both* strike"),
-        (STRUCK + "rate * (k >= 1)", "more dangerous than one"),
-        (STRUCK + "1 - (1 - rate) ** k if k < 5 else 1.0", "stops with ValueError"),
-        (STRUCK + "1 - (1 - rate) ** (k * k)", "should be 0.75"),
+    "translated": [
+        (MAP + "[law]", "still hold a word of the first world"),
+        (MAP + "list(relations)", "these are no laws"),
+        (MAP + "[law._replace(relation=r, guard=g, trigger=t) for r in relations for g in guards"
+         " for t in triggers]", "became a shared word"),
+        (MAP + "[law._replace(relation=r) for r in relations if r != 'everyone']",
+         "still hold a word"),
+        (MAP + OWN + "for r in relations if r != 'everyone' for g in guards if g != 'nobody'"
+         " for t in triggers]", "stands for itself"),
+        (MAP + "2 * [type(law)('link', 'patched', 'cleaned', law.form)]", "there twice"),
+        (MAP + "[type(law)('link', 'patched', 'cleaned', law.form)]", "expected 12"),
+        (MAP + "[law._replace(form='one is enough')]", "the form has changed"),
+        (MAP + "[type(law)('patched', 'link', 'cleaned', law.form)]", "another type"),
     ],
     "revised": [
         (REVISED + "2 * [law._replace(guard=guard) for guard in guards]", "8 laws for 4 guards"),

@@ -108,18 +108,14 @@ def test_the_search_finds_a_law_that_is_not_the_lessons(lesson: SimpleNamespace)
     assert lesson.search(lesson.all_laws(network), network, outbreaks)[0][0] == law
 
 
-def test_mappings_respect_types_and_shared_words(lesson: SimpleNamespace) -> None:
+def test_translations_respect_types_and_shared_words(lesson: SimpleNamespace) -> None:
     target = lesson.computer_network(60, 0)
-    law = lesson.Law("contact", "not vaccinated", "infected", "every pair")
-    mappings = lesson.mappings(law, target)
-    assert len(mappings) == 4 * 3 * 2
-    translated = {lesson.translate(law, mapping) for mapping in mappings}
-    assert len(translated) == len(mappings)
-    assert lesson.Law("admin", "not laptop", "cleaned", "every pair") in translated
-    shared = lesson.Law("everyone", "nobody", "infected", "noisy-or")
-    assert {
-        lesson.translate(shared, mapping)[:2] for mapping in lesson.mappings(shared, target)
-    } == {("everyone", "nobody")}
+    law = lesson.Law("contact", "vaccinated", "infected", "every pair")
+    found = lesson.translations(law, target)
+    assert len(found) == len(set(found)) == 4 * 3 * 2
+    assert lesson.Law("admin", "laptop", "cleaned", "every pair") in found
+    shared = lesson.translations(lesson.Law("everyone", "nobody", "infected", "noisy-or"), target)
+    assert {each[:2] for each in shared} == {("everyone", "nobody")}
 
 
 def test_the_mapping_follows_the_data_and_not_the_names(lesson: SimpleNamespace) -> None:
@@ -127,7 +123,7 @@ def test_the_mapping_follows_the_data_and_not_the_names(lesson: SimpleNamespace)
     truth = lesson.Law("admin", "monitored", "compromised", "noisy-or")
     network = lesson.computer_network(120, 1)
     outbreak, _ = lesson.record(truth, network, 0.1, 25, 20, np.random.default_rng(1))
-    laws = [lesson.translate(learned, mapping) for mapping in lesson.mappings(learned, network)]
+    laws = lesson.translations(learned, network)
     assert lesson.search(laws, network, [lesson.watch(outbreak, 10)])[0][0] == truth
 
 
@@ -142,8 +138,7 @@ def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing(
         of_seed = []
         for law in (lesson.WORM, lesson.WRONG):
             rng = np.random.default_rng(seed)
-            steps = 26 - seen.shape[1]
-            runs = lesson.forecast(lesson.follow(law, rate, network), seen, steps, rng)
+            runs = lesson.forecast(lesson.follow(law, rate, network), seen, rng)
             assert runs.shape == (lesson.RUNS, 120)
             of_seed.append(lesson.who_auc(runs, final, struck))
             errors.append([law == lesson.WORM, lesson.size_error(runs, final)])
@@ -165,20 +160,9 @@ def test_scores_by_hand(lesson: SimpleNamespace) -> None:
     assert lesson.who_auc(runs, struck, struck) == 0.5  # nothing left to rank
 
 
-def test_the_regression_sees_which_relation_matters(lesson: SimpleNamespace) -> None:
-    network, outbreak, _ = lesson.worm(0)
-    chances = lesson.regression(network, outbreak)(outbreak[:, :-1])
-    at_risk = ~outbreak[:, :-1].any(0)
-    struck = at_risk & outbreak[:, 1:].any(0)
-    assert chances.shape == at_risk.shape
-    assert chances[struck].mean() > 2 * chances[at_risk & ~struck].mean()
-
-
 def test_a_watch_ends_when_enough_were_struck(lesson: SimpleNamespace) -> None:
     outbreak = history(([0], []), ([0], []), ([0, 1], []), ([1, 2], [0]))
     assert lesson.watch(outbreak, 1).shape == (2, 3, 4)
-    with pytest.raises(ValueError, match="only 2 were struck, not 3"):
-        lesson.watch(outbreak, 3)
 
 
 def test_prior_of_rates(lesson: SimpleNamespace) -> None:
@@ -188,13 +172,6 @@ def test_prior_of_rates(lesson: SimpleNamespace) -> None:
     assert drawn.shape == (lesson.RUNS, 1)
     assert np.std(np.log(drawn)) == pytest.approx(np.log(2), rel=0.3)
     assert np.isfinite(lesson.rate_prior(np.array([0.1, 0.1]))).all()
-    with pytest.raises(ValueError, match="two outbreaks or more"):
-        lesson.rate_prior(np.array([0.1]))
-
-
-def test_a_search_over_nothing(lesson: SimpleNamespace, path: SimpleNamespace) -> None:
-    with pytest.raises(ValueError, match="at least one law and one outbreak"):
-        lesson.search([], path, [])
 
 
 def test_a_disease_that_never_spreads_is_reported(

@@ -12,8 +12,7 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from course_lib.report import RESULT_MIME
-from course_lib.tools.lessons import Value, read_parameters
+from course_lib.tools.lessons import Value, read_parameters, verdicts
 
 Rule = Callable[[NotebookNode, Path], list[str]]
 RULES: list[Rule] = []
@@ -345,16 +344,29 @@ def quiz_answers_every_option(notebook: NotebookNode, path: Path) -> list[str]:
 
 
 @rule
-def key_numbers_are_plain(notebook: NotebookNode, path: Path) -> list[str]:
-    """What the runner collects is a flat table of numbers and texts."""
-    faults = []
-    for where, output in all_outputs(notebook):
-        table: Any = output.get("data", {}).get(RESULT_MIME, {})
-        if not isinstance(table, dict):
-            faults.append(f"{where}: {RESULT_MIME} is no table")
-        elif bad := [k for k, v in table.items() if not isinstance(v, (bool, int, float, str))]:
-            faults.append(f"{where}: {bad[0]} is neither number nor text")
-    return faults
+def verdicts_are_few(notebook: NotebookNode, path: Path) -> list[str]:
+    """At most five questions answered by a comparison, and five exact facts."""
+    said = "".join(output.get("text", "") for _, output in all_outputs(notebook))
+    facts = re.findall(r": (?:True|False)$", said, re.MULTILINE)
+    faults = [f"{len(facts)} facts: True or False"] if len(facts) > 5 else []
+    return faults + ([f"{n} verdicts"] if (n := len(verdicts(notebook))) > 5 else [])
+
+
+@rule
+def it_is_short(notebook: NotebookNode, path: Path) -> list[str]:
+    """At most 70 cells, 350 lines of code and 2,700 words of prose."""
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    found = {
+        "cells": (len(notebook.cells), 70),
+        "lines of code": (
+            sum(cell.source.count("\n") + 1 for _, cell in code_cells(notebook)),
+            350,
+        ),
+        "words": (len(" ".join(prose).split()), 2700),
+    }
+    return [
+        f"{count} {what}, at most {most}" for what, (count, most) in found.items() if count > most
+    ]
 
 
 def preset_faults(

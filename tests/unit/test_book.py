@@ -12,7 +12,6 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_lib.datasets import course_root
-from course_lib.report import RESULT_MIME
 from course_lib.tools import book, cli
 
 PIXEL = (
@@ -52,7 +51,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     figure = new_output("display_data", {"image/png": PIXEL, "text/plain": ALT})
     figure.metadata = {"image/png": {"alt": ALT}}
     table = "| result | value |\n|---|---|\n| ants | 7 |"
-    numbers = {RESULT_MIME: {"ants": 7}, "text/markdown": table, "text/plain": table}
+    numbers = {"text/markdown": table, "text/plain": table}
     lesson(folder, "01_ants", PROSE, figure, new_output("display_data", numbers))
     lesson(folder, "02_bees", "# 02 · Count the bees\n\nAs in lessons 01 to 02.\n\n[Lost](lost.md)")
     (warning,) = book.build(folder, folder / "site")

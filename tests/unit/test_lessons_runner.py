@@ -33,10 +33,7 @@ mistyped = {all = {epochs = 1.5}}
 flat = {epochs = 1}
 never = {cell_timeout = 0}
 """
-RESULT = (
-    "from IPython.display import display\n"
-    "display({'application/vnd.course.result+json': {%s}, 'text/plain': 'x'}, raw=True)\n"
-)
+RESULT = "for q, a in {%s}.items(): print(f'{q}? holds: {a}')\n"
 FIGURE = "display({%r: 'AAAA', 'text/plain': 'x'}, raw=True, metadata={%r: {'alt': %r}})\n"
 ALTS = {"image/png": "Two <ants> meet", "image/jpeg": 'Two "ants" meet'}
 GIVEN = "epochs = 3  # times\nrate = 0.5\nshuffle = True\nname = 'a'\ncounts = [1, 2]"
@@ -44,6 +41,11 @@ SEEN = RESULT % (
     "'python': sys.executable, 'bar': __import__('os').environ['COURSE_LIB_PROGRESS'],"
     "'folder': pathlib.Path.cwd().name, 'lib': course_lib.__file__, 'epochs': epochs"
 )
+
+
+def answers(said: dict) -> dict[str, str]:
+    """Verdicts of a cell RESULT."""
+    return {f"{question}?": f"holds: {answer}" for question, answer in said.items()}
 
 
 def write_lesson(folder: Path, name: str, *sources: str, parameters: str = "epochs = 3") -> Path:
@@ -89,7 +91,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         result = lessons.Result(lesson.name, lesson.title, values, lesson.sha256)
         if lesson.name[:2] in noted.broken:
             result.status, result.error = "failed", "Broken: still"
-        result.numbers, result.seconds = {"epochs": values.get("epochs", 3)}, limit
+        result.verdicts, result.seconds = {"epochs?": f"holds: {values.get('epochs', 3)}"}, limit
         for kind in ("ipynb", "html"):
             (folder / f"{lesson.name}.{kind}").touch()
         return result
@@ -274,24 +276,21 @@ def test_a_run_keeps_everything(finished: SimpleNamespace) -> None:
     left = {path.name for path in finished.folder.iterdir()}
     assert left == files | {"index.html", "summary.json", ".lock"}
     assert finished.about["preset"] == "smoke"
-    numbers = {"epochs": 1, "rate": 1.0, "shuffle": False, "name": 'a "b" \\ 蚂蚁'}
-    assert finished.results["01_first"]["numbers"] == numbers
+    said = {"epochs": 1, "rate": 1.0, "shuffle": False, "name": 'a "b" \\ 蚂蚁'}
+    assert finished.results["01_first"]["verdicts"] == answers(said)
     index = finished.index
     links = {link["href"]: link.text for link in index.select("th a")}
     assert links == {f"{name}.html": f"Learn <i>{name}</i>" for name in finished.results}
-    shown = 'epochs = 1, name = a "b" \\ 蚂蚁, rate = 1, shuffle = False'
-    assert shown in index.text and shown in finished.out
+    for question, answer in answers(said).items():
+        assert f"{question} {answer}" in index.text
+        assert f"\n    {question} {answer}\n" in finished.out
     assert f"pages: {finished.folder / 'index.html'}\n" in finished.out
 
 
 def test_a_lesson_runs_in_its_folder_with_this_course_and_this_python(finished) -> None:
-    assert finished.results["05_last"]["numbers"] == {
-        "python": sys.executable,
-        "bar": "0",
-        "folder": "notebooks",
-        "lib": str(ROOT / "course_lib" / "__init__.py"),
-        "epochs": 2,
-    }
+    said = {"python": sys.executable, "bar": "0", "folder": "notebooks", "epochs": 2}
+    said |= {"lib": str(ROOT / "course_lib" / "__init__.py")}
+    assert finished.results["05_last"]["verdicts"] == answers(said)
 
 
 @pytest.mark.parametrize(
@@ -391,7 +390,7 @@ def test_resume_runs_what_failed_is_missing_or_has_changed(six, stand_in, capsys
     table = capsys.readouterr().out.splitlines()
     kept = [line.split() for line in table if "0" in line[:1]]  # what was kept is there as well
     assert [line[1] for line in kept] == 5 * ["1800.0"] + ["9.0"]
-    assert {line[-1] for line in kept} == {"7"}
+    assert {line.strip() for line in table if "epochs?" in line} == {"epochs? holds: 7"}
     assert cli.main(["run", "--resume", str(folder)]) == 0
     assert stand_in.ran == ["01", "02", "03", "04", "05"]
 
