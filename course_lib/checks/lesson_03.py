@@ -2,40 +2,79 @@
 
 import numpy as np
 
-from course_lib.checks import Wrong, call, compare, exercise, numbers, same
+from course_lib.checks import Wrong, call, compare, exercise, items, numbers, same
 
 
 @exercise(
-    "The same step as in mean shift, backwards: from the pool's mean to the source's.",
-    "The step must not depend on the test images: they come one by one, some day.",
-    right="the accuracy is that of mean shift: both clouds are moved by the same step, and the "
-    "intercept of a classifier takes up the difference.",
+    "The score of a moved image is to be what it was: which intercept makes up for the step?",
+    "The step is `pool.mean(axis=0) - source.mean(axis=0)`; its score is `weights @ step`.",
+    right="mean shift is a new threshold and nothing else, so it cannot change the ranking.",
 )
-def onto_the_source(answer: object) -> None:
-    """``answer(test, source, pool)`` moves test images by the step from pool to source."""
+def shifted_intercept(answer: object) -> None:
+    """``answer(weights, intercept, source, pool)``: the intercept after mean shift."""
     rng = np.random.default_rng(0)
-    source, pool, test = (rng.normal(size=(count, 3)) for count in (9, 7, 5))
-    pool += 4
-    step = source.mean(axis=0) - pool.mean(axis=0)
-    found = numbers(call(answer, test, source, pool), None, "the test images, moved")
-    if found.shape == source.shape:
-        raise Wrong("you return as many images as the source has. It is the test images that move.")
-    found = numbers(found, test.shape, "the test images, moved")
-    if same(found, test - test.mean(axis=0) + source.mean(axis=0)):
-        raise Wrong("that uses the mean of the test images. They must not help: take the pool's.")
-    if same(found, test - step):
-        raise Wrong("the wrong way round: that moves them even further from the source.")
-    if same(found, test + source.mean() - pool.mean()):
-        raise Wrong("one number for all features: take the mean of each, `axis=0`.")
-    move = "every test image should move by `source.mean(axis=0) - pool.mean(axis=0)`."
-    compare(found, test + step, move)
-    compare(call(answer, test[:2], pool, source), test[:2] - step, move)
+    for size, intercept in ((3, 0.5), (5, -2.0)):
+        weights = rng.normal(size=size)
+        source, pool = rng.normal(size=(9, size)), rng.normal(size=(7, size)) + 2
+        step = weights @ (pool.mean(axis=0) - source.mean(axis=0))
+        found = numbers(call(answer, weights, intercept, source, pool), (), "the intercept")
+        if same(found, -step):
+            raise Wrong("that is the change of the intercept. Add the intercept it had.")
+        if same(found, intercept + step):
+            raise Wrong("the wrong way round: a moved image would count its step twice.")
+        if same(found, intercept - weights.sum() * (pool.mean() - source.mean())):
+            raise Wrong("one number for all features: take the mean of each, `axis=0`.")
+        compare(found, intercept - step, "w · (x + step) + new should equal w · x + old.")
+
+
+@exercise(
+    "With a unit vector `gap`, the part of the rows of `x` along it is `np.outer(x @ gap, gap)`.",
+    "Centre all images together first. `np.linalg.svd(both, full_matrices=False)[2][:count]` holds "
+    "the directions of largest variance.",
+    right="no linear classifier can use the means to tell the domains apart any more. If the gap "
+    "held something about the classes, that is gone too.",
+)
+def joint_space(answer: object) -> None:
+    """``answer(source, pool, count)``: both without the gap of the means, in new coordinates."""
+    rng = np.random.default_rng(0)
+    for sizes, width, count in (((12, 9), 6, 2), ((8, 15), 5, 3)):
+        source, pool = (rng.normal(size=(n, width)) * np.arange(1, width + 1) for n in sizes)
+        pool += rng.normal(size=width) * 3
+        found = items(call(answer, source, pool, count), "two arrays, of source and pool")
+        if len(found) != 2:
+            raise Wrong(f"return two arrays, source and pool, not {len(found)}.")
+        shapes = [(n, count) for n in sizes]
+        ours, theirs = (
+            numbers(*pair, "new coordinates") for pair in zip(found, shapes, strict=True)
+        )
+        if not same(ours.mean(axis=0), theirs.mean(axis=0)):
+            raise Wrong("the two means differ in your space: something of the gap is left.")
+        gap = source.mean(axis=0) - pool.mean(axis=0)
+        gap /= np.linalg.norm(gap)
+        new = np.concatenate([ours, theirs])
+        each = np.concatenate([source - source.mean(axis=0), pool - pool.mean(axis=0)])
+        if _same_up_to_turns(new, _main(each, count)):
+            raise Wrong("each domain moved by its own mean: that is mean shift. Project instead.")
+        both = np.concatenate([source, pool])
+        both = both - both.mean(axis=0)
+        both = both - np.outer(both @ gap, gap)
+        if not _same_up_to_turns(new, _main(both, count)):
+            raise Wrong("centre all, take off the part along the gap, keep the main directions.")
+
+
+def _main(x: np.ndarray, count: int) -> np.ndarray:
+    return x @ np.linalg.svd(x, full_matrices=False)[2][:count].T
+
+
+def _same_up_to_turns(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether two clouds are the same but for a rotation or reflection of their axes."""
+    return same(x @ x.T, y @ y.T, 1e-6 * abs(y).max() ** 2)
 
 
 @exercise(
     "Which mean would the source have, if class 0 had that share in it?",
     "`share * source[y == 0].mean(axis=0) + (1 - share) * source[y == 1].mean(axis=0)`",
-    right="compare like with like. Weights on source examples repair what a mapping alone cannot: "
+    right="compare like with like. Weights on source examples complete what a mapping leaves out: "
     "the families of lessons 02 and 03 work together.",
 )
 def informed_shift(answer: object) -> None:

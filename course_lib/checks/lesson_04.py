@@ -2,7 +2,37 @@
 
 import numpy as np
 
-from course_lib.checks import Wrong, call, compare, exercise, kind, numbers, positions, same, shown
+from course_lib.checks import Wrong, call, compare, exercise, kind, numbers, same, shown
+
+
+@exercise(
+    "Write the penalty as (w - c)ᵀ Λ (w - c), with Λ = np.diag(strengths), and set the gradient "
+    "to zero.",
+    "Solve (XᵀX + Λ) w = Xᵀy + Λ c with `np.linalg.solve`.",
+    right="this is the most probable model under a Gaussian prior that trusts some weights of the "
+    "source more than others.",
+)
+def shrink_each(answer: object) -> None:
+    """``answer(x, y, centre, strengths)``: shrunk to a centre, each weight by its own."""
+    rng = np.random.default_rng(0)
+    for rows, strengths in ((6, [2.0, 0.5, 0.0, 8.0]), (9, [0.1, 30.0, 3.0])):
+        strengths, width = np.array(strengths), len(strengths)
+        x, y, centre = rng.normal(size=(rows, width)), rng.normal(size=rows), rng.normal(size=width)
+        penalty = np.diag(strengths)
+        expected = np.linalg.solve(x.T @ x + penalty, x.T @ y + penalty @ centre)
+        found = numbers(
+            call(answer, x, y, centre, strengths), (width,), "a weight for each feature"
+        )
+        if same(found, np.linalg.solve(x.T @ x + penalty, x.T @ y)):
+            raise Wrong("that shrinks to zero. The centre is missing on the right-hand side.")
+        if same(found, np.linalg.solve(x.T @ x + penalty, x.T @ (y - x @ centre))):
+            raise Wrong("that is the step away from the centre. Add the centre.")
+        if same(found, np.linalg.solve(x.T @ x + penalty, x.T @ y + centre)):
+            raise Wrong("the centre enters without its strengths: multiply it by Λ.")
+        one = np.eye(width) * strengths.mean()
+        if same(found, np.linalg.solve(x.T @ x + one, x.T @ y + one @ centre)):
+            raise Wrong("one strength for all: each weight has its own, on the diagonal of Λ.")
+        compare(found, expected, "the gradient Xᵀ(Xw - y) + Λ(w - c) is not zero at your weights.")
 
 
 @exercise(
@@ -26,29 +56,3 @@ def more_centres(answer: object) -> None:
                 raise Wrong("`1 - source` turns probabilities round. Turn weights by their sign.")
             otherwise = f"for the source {source.tolist()}, {name!r} is not {shown(found[name])}."
             compare(weights, centre, otherwise)
-
-
-@exercise(
-    "`np.flatnonzero(y < 0)` finds the ants; a slice with a step takes every fifth of them.",
-    "Join both with `np.concatenate` or `np.r_`: `ants[::5]` and all bees.",
-    right="put it into a copy of `transfer`: both ways suffer from the archive's prejudice for "
-    "bees, but in a pool the few balanced labels are outvoted, while the shrunk model is corrected "
-    "by them sooner.",
-)
-def every_fifth_ant(answer: object) -> None:
-    """``answer(y)`` returns the positions of every fifth ant (-1) and of all bees (+1)."""
-    ants_first = np.where(np.arange(40) % 2 == 0, -1.0, 1.0)
-    mixed = np.random.default_rng(0).permutation([-1.0] * 15 + [1.0] * 22)
-    for y in (ants_first, mixed):
-        found = call(answer, y)
-        values = numbers(found, None, "positions")
-        if values.size == y.size and (abs(values) == 1).all():
-            raise Wrong("these are labels; return their positions.")
-        found = positions(found, len(y))
-        ants, kept = np.flatnonzero(y < 0), np.sort(found[y[found] < 0])
-        if len(found) - len(kept) < (y > 0).sum():
-            raise Wrong("some bees are lost: ants are -1 and bees are +1, only ants become rare.")
-        if len(kept) != (few := len(ants) // 5):
-            raise Wrong(f"of {len(ants)} ants, {len(kept)} are kept: every fifth would be {few}.")
-        if not any(same(kept, ants[first::5]) for first in range(5)):
-            raise Wrong("so many ants are kept, but not every fifth: a slice with a step does it.")
