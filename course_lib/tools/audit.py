@@ -154,7 +154,7 @@ def _walk(folder: Path, split: str) -> Iterator[Problem | tuple[Path, str, str]]
             if path.suffix.lower() in datasets.ENDINGS:
                 yield path, split, top.name
             elif count := others.pop(path.suffix.lower(), 0):
-                detail = f"{count} files of the class end in {path.suffix!r}: save them as .jpg"
+                detail = f"{count} that end in {path.suffix!r} are not read: save as .jpg"
                 yield Problem("not taken", path, detail)
 
 

@@ -207,7 +207,7 @@ def test_classes_that_are_not_whole_and_files_that_are_not_taken(five: Path) -> 
     form = "in this Unicode form (NFC or NFD), but in the other"
     assert found.lines() == [
         "much left out: .: over a tenth of all: see why, below",
-        "not taken: train/ants/phone.heic: 2 files of the class end in '.heic': save them as .jpg",
+        "not taken: train/ants/phone.heic: 2 that end in '.heic' are not read: save as .jpg",
         "not taken: train/stray.png: lies beside the class folders, not in one",
         f"unreadable: val/bees/loop: a link to a folder above it: {nothing}",
         f"class names: train/extra: there is no val/extra, {left_out}",
