@@ -63,8 +63,7 @@ def data_dir() -> Path:
 def find(dataset: str | Path) -> Path:
     """Folder of a data set, given by its name or as a path with ``train/`` and ``val/`` inside.
 
-    A relative path starts from the working directory or, if nothing is there, from the course's
-    folder. What is neither a name nor such a folder is a ValueError or FileNotFoundError.
+    What is neither a name nor such a folder is a ValueError or FileNotFoundError.
     """
     name, advice = str(dataset), ""
     if own := name == "hymenoptera" and os.environ.get(HYMENOPTERA_DIR):
@@ -76,7 +75,6 @@ def find(dataset: str | Path) -> Path:
             advice = f"Run {fetch}, or set {HYMENOPTERA_DIR} to a copy of them; or use 'insects'."
     else:
         folder = Path(name).expanduser()
-        folder = folder if folder.exists() else course_root() / folder
         if not name.strip() or not folder.is_dir():
             close = difflib.get_close_matches(name.lower(), KNOWN, n=1)
             hint = f": did you mean {close[0]!r}?" if close else "."

@@ -67,7 +67,7 @@ def load(
 ) -> Domain:
     """Features of one split, ``"train"`` or ``"val"``, in one of `styles.STYLES`, in its order."""
     listing = datasets.scan(datasets.find(dataset))
-    model = models.build_model(backbone)
+    model = models.build_model(backbone, image_size=image_size)
     transform = styles.styled_transform(model.preprocessing, image_size, style)
     loader = DataLoader(loaders.Photos(listing.files[split], transform), batch_size=32)
     x, y = views(model, loader, device=device, precision="float32")
