@@ -49,15 +49,16 @@ def choose_width(answer: object) -> None:
         target, held_out = rng.normal(1, 0.4, (40, 2)), rng.normal(1, 0.4, (20, 2))
         given: list[Any] = [source, target, held_out, widths]
         found = float(numbers(call(answer, *given), (), "one of the widths"))
-        if found not in widths and 0 <= found < 3 and found == int(found):
+        one_of_them = any(same(found, width) for width in widths)
+        if not one_of_them and found in (0, 1, 2):
             raise Wrong("that is a position among the widths; return the width itself.")
-        if found not in widths:
+        if not one_of_them:
             raise Wrong(f"expected one of the widths, {widths}, not {found:.3g}.")
-        best = max(widths, key=lambda width: _likelihood(source, target, held_out, width))
-        if found == max(widths):
+        if same(found, max(widths)):
             raise Wrong("the widest bumps are high everywhere. Divide by the source's mean weight.")
-        if found == min(widths):
+        if same(found, min(widths)):
             raise Wrong("that is the narrowest: judge by `held_out`, not by `target` itself.")
+        best = max(widths, key=lambda width: _likelihood(source, target, held_out, width))
         compare(found, best, f"expected {best}, not {found}.")
 
 
