@@ -4,8 +4,12 @@ Photos lie in ``train/<class>/`` and ``val/<class>/``, as torchvision's ImageFol
 """
 
 import difflib
+import errno
+import itertools
 import os
 import tempfile
+import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +26,9 @@ KNOWN = {
 }
 HYMENOPTERA_DIR = "HYMENOPTERA_DIR"  # environment variable: a copy that you have already
 
-# What torchvision.datasets.ImageFolder takes for an image.
-IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+# What torchvision.datasets.ImageFolder takes for an image, and .jfif, another name of JPEG.
+ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".jfif")
+HIDDEN = (".", "__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")  # what begins so
 
 
 @dataclass(frozen=True)
@@ -61,75 +66,79 @@ def find(dataset: str | Path) -> Path:
     A relative path starts from the working directory or, if nothing is there, from the course's
     folder. What is neither a name nor such a folder is a ValueError or FileNotFoundError.
     """
-    name, advice = str(dataset), "Expected train/<class>/ and val/<class>/ with images."
-    own = os.environ.get(HYMENOPTERA_DIR, "") if name == "hymenoptera" else ""
-    if own:
+    name, advice = str(dataset), ""
+    if own := name == "hymenoptera" and os.environ.get(HYMENOPTERA_DIR):
         folder, advice = Path(own).expanduser(), f"{HYMENOPTERA_DIR} says so: correct or unset it."
     elif name in KNOWN:
         folder, advice = data_dir() / KNOWN[name], "Get it back: 'git checkout -- data/insects'."
         if name == "hymenoptera":
-            advice = (
-                "Run 'python -m course_lib download hymenoptera', or set the environment variable "
-                f"{HYMENOPTERA_DIR} to a copy of the photos; or use 'insects', which are here."
-            )
+            fetch = "'python -m course_lib download hymenoptera'"
+            advice = f"Run {fetch}, or set {HYMENOPTERA_DIR} to a copy of them; or use 'insects'."
     else:
         folder = Path(name).expanduser()
         folder = folder if folder.exists() else course_root() / folder
         if not name.strip() or not folder.is_dir():
             close = difflib.get_close_matches(name.lower(), KNOWN, n=1)
-            raise ValueError(
-                f"unknown dataset {name!r}{f': did you mean {close[0]!r}?' if close else '.'} Known"
-                f" are {', '.join(KNOWN)}; or a path of a folder with train/ and val/."
-            )
+            hint = f": did you mean {close[0]!r}?" if close else "."
+            hint = " is a file: unpack it, or sort what it lists." if folder.is_file() else hint
+            known = f"Known are {', '.join(KNOWN)}; or a path of a folder with train/ and val/."
+            raise ValueError(f"unknown dataset {name!r}{hint} {known}")
     _check_splits(folder, advice)
     return folder.absolute()
 
 
-def _check_splits(folder: Path, advice: str) -> None:
+def _check_splits(folder: Path, advice: str = "") -> None:
     if missing := [f"{split}/" for split in SPLITS if not (folder / split).is_dir()]:
-        lacks = f"has no {' and no '.join(missing)}" if folder.is_dir() else "is not there"
-        raise FileNotFoundError(f"{folder} {lacks}. {advice}")
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder} is not there. {advice}")
+        there = visible(folder)
+        lacks = f"{folder} has no {' and no '.join(missing)}, only {[p.name for p in there[:9]]}"
+        near = [p for p in (folder.parent, *there) if all((p / s).is_dir() for s in SPLITS)]
+        helps = f"'python -m course_lib split {folder} --val 0.2' divides what are classes"
+        guess = f"Is {near[0]} meant?" if near else f"Rename what stands for a split; {helps}."
+        raise FileNotFoundError(f"{lacks}. {advice or guess}")
 
 
 def scan(folder: str | Path) -> Listing:
     """List the images of a folder by split and class, in the same order on every computer.
 
-    Unlike ``torchvision.datasets.ImageFolder``, this leaves out what is hidden, such as
-    ``.ipynb_checkpoints``, and insists on the same two or more classes in both splits.
+    Nothing hidden; the same two or more classes in both splits; a warning of what is not taken.
     """
     folder = Path(folder).absolute()
-    _check_splits(folder, "A data set needs train/ and val/.")
-    train, val = (_class_names(folder / split) for split in SPLITS)
+    _check_splits(folder)
+    train, val = (sorted(p.name for p in visible(folder / s) if p.is_dir()) for s in SPLITS)
     if train != val:
         odd = ", ".join(sorted(set(train) ^ set(val)))
-        raise ValueError(f"{folder}: the splits have different classes: {odd} is in one only.")
-    if len(train) == 1:
-        raise ValueError(f"{folder} has only one class, {train[0]!r}: a classifier needs two.")
-    files: dict[str, list[tuple[Path, int]]] = {}
-    for split in SPLITS:
-        found = [(_images(folder / split / name), label) for label, name in enumerate(train)]
-        files[split] = [(image, label) for images, label in found for image in images]
+        what = f"different classes in train/ and val/, {odd} in one only"
+        raise ValueError(f"{folder}: {what}: 'python -m course_lib audit' says what may be meant.")
+    if len(train) < 2:
+        raise ValueError(f"{folder} has classes {train}: a classifier needs two folders or more.")
+    files, others = {split: [] for split in SPLITS}, Counter()
+    for split, (label, name) in itertools.product(SPLITS, enumerate(train)):
+        found = sorted(walk(folder / split / name), key=lambda p: (str(p.parent), p.name))
+        taken = [(path, label) for path in found if path.suffix.lower() in ENDINGS]
+        if not taken:
+            what = f"has no image in {folder / split / name}, no file in"
+            raise ValueError(f"class {name!r} {what} {' '.join(ENDINGS)}.")
+        files[split] += taken
+        others.update(p.suffix.lower() or p.name for p in found if p.suffix.lower() not in ENDINGS)
+    if others:
+        counts = ", ".join(f"{count} {ending}" for ending, count in others.most_common())
+        warnings.warn(f"{folder}: files not taken: {counts}; 'audit' names them.", stacklevel=1)
     return Listing(tuple(train), files)
 
 
-def _class_names(folder: Path) -> list[str]:
-    found = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not found:
-        raise FileNotFoundError(f"{folder} has no class folder: expected one for each class.")
-    return found
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder, by name; nothing hidden, nothing that other programs leave there."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(HIDDEN))
 
 
-def _images(folder: Path) -> list[Path]:
-    """Images below a class folder, in the order of ``torchvision.datasets.ImageFolder``."""
-    found = []
-    for where, _, names in sorted(os.walk(folder, followlinks=True)):
-        if not any(part.startswith(".") for part in Path(where).relative_to(folder).parts):
-            taken = [name for name in sorted(names) if name.lower().endswith(IMAGE_EXTENSIONS)]
-            found += [Path(where, name) for name in taken if not name.startswith(".")]
-    if not found:
-        endings = " ".join(IMAGE_EXTENSIONS)
-        raise ValueError(f"class {folder.name!r} has no image in {folder}, no file in {endings}.")
-    return found
+def walk(folder: Path) -> Iterator[Path]:
+    """Visible files at any depth; what cannot be read, or links in a loop, is an OSError."""
+    if folder.resolve() in map(Path.resolve, folder.parents):
+        raise OSError(errno.ELOOP, "a link to a folder above it", str(folder))
+    for path in visible(folder):
+        yield from walk(path) if path.is_dir() else [path]
 
 
 @contextmanager

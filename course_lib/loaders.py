@@ -1,12 +1,14 @@
 """From folders of photos to batches of tensors.
 
 A photo is opened once, turned upright and kept in memory as bytes; the transforms of `torchvision
-v2 <https://docs.pytorch.org/vision/stable/transforms.html>`_ cut it afresh for every batch. What
-is cut the same way every time is cut once.
+v2 <https://docs.pytorch.org/vision/stable/transforms.html>`_ cut it afresh for every batch.
 """
 
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -69,12 +71,21 @@ def open_photo(path: str | Path) -> Image.Image:
     """Read an image file of any kind as 8-bit RGB, upright; a bad one is a ValueError."""
     try:
         with Image.open(path) as file:
-            if file.width * file.height > (Image.MAX_IMAGE_PIXELS or float("inf")):
-                raise ValueError(f"{file.width} x {file.height} pixels could be a bomb")
+            upper = ";16" in str(file.tile)  # of colours with 16 bits, Pillow keeps the upper 8
+            file.load()
+            with suppress(Exception):  # an EXIF that cannot be read turns nothing
+                file.getexif()
+            file.info.pop("exif", None)  # or turning would write it anew, and stumble over odd tags
             image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I"):  # 16-bit grey: Pillow would clip it, not scale it
-                deep = np.asarray(image, dtype=np.int64).clip(0, 65535)
-                image = Image.fromarray((deep // 257).astype("uint8"))
+            if image.mode[0] in "IF":  # deep grey: Pillow would clip it, and 12 of 16 bits be black
+                grey = np.asarray(image)
+                scales = (1, 255, 4095, 65535)[image.mode != "F" :]  # floats alone go up to 1
+                tops = [top for top in scales if 0 <= grey.min() <= grey.max() <= top]
+                if not tops:
+                    raise ValueError(f"values of {grey.min()} to {grey.max()}, not 0 to 65535")
+                image = Image.fromarray((grey * (255 / tops[0])).round().astype("uint8"))
+            elif upper and max(high for _, high in image.convert("RGB").getextrema()) < 16:
+                raise ValueError("colours that use 12 of 16 bits or less: save it with 8")
             if isinstance(image.info.get("transparency"), bytes):  # a palette's, colour by colour
                 image = image.convert("RGBA")
             return image.convert("RGB")
@@ -82,6 +93,8 @@ def open_photo(path: str | Path) -> Image.Image:
         raise FileNotFoundError(f"{path}: there is no such file") from None
     except UnidentifiedImageError:
         raise ValueError(f"{path}: not an image that Pillow can read") from None
+    except Image.DecompressionBombError:
+        raise ValueError(f"{path}: too large: shrink it, or set Image.MAX_IMAGE_PIXELS") from None
     except Exception as error:  # decoders raise nearly everything on bytes that make no sense
         raise ValueError(f"{path}: damaged image ({error})") from None
 
@@ -161,8 +174,7 @@ class Photos(Dataset):
 class Loaders:
     """Loaders of float32 images, (B, 3, S, S), and labels, (B,): positions in ``classes``.
 
-    ``val`` is a stratified share of the folder's ``train/``; ``test`` is the folder's ``val/``, to
-    be touched once.
+    ``val`` is a stratified share of a folder's ``train/``; ``test``, its ``val/``, is used once.
     """
 
     train: DataLoader | DeviceLoader
@@ -172,17 +184,21 @@ class Loaders:
 
 
 def split(labels: Sequence[int], val_fraction: float, seed: int) -> tuple[list[int], list[int]]:
-    """Divide positions at random into two sorted parts with the same share of every class."""
+    """Divide positions at random into two sorted parts with a like share of each class, or one."""
     from sklearn.model_selection import train_test_split  # takes a second to import
 
     if not 0 < val_fraction < 1:
         raise ValueError(f"val_fraction is {val_fraction!r}: expected a share between 0 and 1.")
-    how = {"test_size": val_fraction, "stratify": labels, "random_state": seed}
-    try:
-        train, val = train_test_split(range(len(labels)), **how)
-    except ValueError as error:
-        what = f"{len(labels)} images cannot be split at val_fraction={val_fraction}"
-        raise ValueError(f"{what} with every class in both parts: {error}") from None
+    counts = Counter(labels)
+    if rare := [f"{label!r}" for label, count in counts.items() if count < 2]:
+        raise ValueError(f"one image of class {', '.join(rare)} cannot be split: two are needed.")
+    size = min(max(math.ceil(val_fraction * len(labels)), len(counts)), len(labels) - len(counts))
+    how = {"test_size": size, "stratify": labels, "random_state": seed}
+    train, val = train_test_split(range(len(labels)), **how)
+    for here, there in ((train, val), (val, train)):
+        for label in counts.keys() - {labels[i] for i in there}:  # rare, and missed by chance
+            there.append(next(i for i in here if labels[i] == label))
+            here.remove(there[-1])
     return sorted(train), sorted(val)
 
 
@@ -202,8 +218,7 @@ def make_loaders(
     """Build the loaders of a data set, given by name, folder, or a Listing that an audit leaves.
 
     With ``augment`` the training photos are cropped and flipped at random, and shuffled; without,
-    they come in order and as in evaluation. If ``device`` is a GPU they live there, and are cut
-    there (:mod:`course_lib.on_device`).
+    they come as in evaluation. On a GPU they live and are cut there (:mod:`course_lib.on_device`).
     """
     datasets.whole("batch_size", batch_size, 1)
     datasets.whole("seed", seed)
@@ -213,7 +228,7 @@ def make_loaders(
     plain = eval_transform(preprocessing or Preprocessing(), image_size)
     augmented = train_transform(preprocessing or Preprocessing(), image_size)
     labelled, held_out = dataset.files["train"], dataset.files["val"]
-    in_train, in_val = split([label for _, label in labelled], val_fraction, seed)
+    in_train, in_val = split([dataset.classes[n] for _, n in labelled], val_fraction, seed)
     in_test = range(len(labelled), len(labelled) + len(held_out))
     photos = Photos([*labelled, *held_out], plain, in_memory).open()
 
@@ -222,6 +237,7 @@ def make_loaders(
         options = {"shuffle": random, "generator": torch.Generator().manual_seed(seed)}
         if device.type != "cpu" and in_memory:
             return DeviceLoader(part, batch_size, device=device, **options)
+        options["drop_last"] = random and len(part) % batch_size == 1  # BatchNorm needs two
         pinned = torch.cuda.is_available()
         return DataLoader(part, batch_size, num_workers=num_workers, pin_memory=pinned, **options)
 

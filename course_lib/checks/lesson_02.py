@@ -1,6 +1,9 @@
 """Exercises of lesson 02, instance-based transfer."""
 
+from typing import Any
+
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from course_lib.checks import Wrong, call, compare, exercise, numbers, same
 
@@ -30,27 +33,36 @@ def class_weights(answer: object) -> None:
 
 
 @exercise(
-    "Multiply the weights where `wrong` is True by `down`, which is smaller than 1.",
-    "Then divide all weights by their sum.",
-    right="the others gain though nothing was done to them: what is taken from the doubtful goes "
-    "to the rest.",
+    "For one width: sum the bumps at the source and at the held-out examples. Divide both by the "
+    "source's mean.",
+    "`np.exp(-((cdist(x, target) / width) ** 2)).sum(axis=1)` is the sum of the bumps at x.",
+    "The score of a width is `np.log(at_held_out / at_source.mean() + 1e-300).mean()`; return the "
+    "width with the highest.",
+    right="a width chosen without a single label. KLIEP does the same with bumps of unequal "
+    "height.",
 )
-def distrust(answer: object) -> None:
-    """``answer(weights, wrong, down)``: weights of the archive after a round, summing to 1."""
-    weights, wrong = np.full(4, 0.25), np.array([True, False, False, False])
-    found = numbers(call(answer, weights, wrong, 0.5), weights.shape)
-    if found[0] > found[1]:
-        raise Wrong(
-            "the doubtful example has gained. That is AdaBoost's rule, for *target* examples: an "
-            "archive example that is contradicted loses."
-        )
-    if found[0] == 0:
-        raise Wrong("do not throw it out at once: the model may be wrong. Multiply by `down`.")
-    if not same(found.sum(), 1):
-        raise Wrong(f"the weights sum to {found.sum():.3g}: divide them by their sum.")
-    half = "the doubtful example should weigh half as much as each of the others."
-    compare(found, np.array([1, 2, 2, 2]) / 7, half)
-    second = "the first round is right, the second not: start from the weights given."
-    compare(call(answer, found, wrong, 0.5), np.array([1, 4, 4, 4]) / 13, second)
-    other = "it is right for a `down` of 0.5 only."
-    compare(call(answer, weights, ~wrong, 0.2), np.array([5, 1, 1, 1]) / 8, other)
+def choose_width(answer: object) -> None:
+    """``answer(source, target, held_out, widths)``: the width of the highest likelihood."""
+    for seed, widths in ((0, [0.01, 0.3, 30.0]), (1, [20.0, 0.4, 0.02]), (2, [5.0, 0.5, 0.005])):
+        rng = np.random.default_rng(seed)
+        source = rng.normal(0, 1.5, (60, 2))
+        target, held_out = rng.normal(1, 0.4, (40, 2)), rng.normal(1, 0.4, (20, 2))
+        given: list[Any] = [source, target, held_out, widths]
+        found = float(numbers(call(answer, *given), (), "one of the widths"))
+        if found not in widths and 0 <= found < 3 and found == int(found):
+            raise Wrong("that is a position among the widths; return the width itself.")
+        if found not in widths:
+            raise Wrong(f"expected one of the widths, {widths}, not {found:.3g}.")
+        best = max(widths, key=lambda width: _likelihood(source, target, held_out, width))
+        if found == max(widths):
+            raise Wrong("the widest bumps are high everywhere. Divide by the source's mean weight.")
+        if found == min(widths):
+            raise Wrong("that is the narrowest: judge by `held_out`, not by `target` itself.")
+        compare(found, best, f"expected {best}, not {found}.")
+
+
+def _likelihood(source, target, held_out, width: float) -> float:
+    at_source, at_held_out = (
+        np.exp(-((cdist(x, target) / width) ** 2)).sum(axis=1) for x in (source, held_out)
+    )
+    return float(np.log(at_held_out / at_source.mean() + 1e-300).mean())

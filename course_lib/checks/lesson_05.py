@@ -1,9 +1,38 @@
 """Exercises of lesson 05, model-based transfer."""
 
+import math
+
 import numpy as np
 import torch
 
 from course_lib.checks import Wrong, call, compare, exercise, items, numbers, same
+
+
+@exercise(
+    "`np.interp(level, accuracies, …)` looks a level up on the axis of accuracies. What should it "
+    "return, before you take the exponential?",
+    "Interpolate in the logarithm: `np.exp(np.interp(level, accuracies, np.log(counts)))`. Above "
+    "the last accuracy, return `math.inf` first.",
+    right="divided by the number that the other method needed, this is the factor of labels saved: "
+    "a horizontal distance, where most papers print a vertical one.",
+)
+def labels_needed(answer: object) -> None:
+    """``answer(counts, accuracies, level)``: labels that a method needs to reach a level."""
+    counts, reached = [1, 10, 100], [0.5, 0.6, 0.9]
+    exact = "at an accuracy that was measured, it should return the count that reached it."
+    compare(call(answer, counts, reached, 0.6), 10, exact, tolerance=1e-6)
+    found = numbers(call(answer, counts, reached, 0.75), (), "one number of labels")
+    if same(found, 55):
+        raise Wrong("that is linear in the count itself: interpolate in its logarithm.")
+    if same(found, 1.5, 1e-3) or same(found, math.log(10**1.5), 1e-3):
+        raise Wrong("that is a logarithm: turn it back into a number of labels.")
+    middle = f"halfway from 10 to 100 labels on a log scale are 31.6, not {found:.3g}."
+    compare(found, 10**1.5, middle, tolerance=1e-3)
+    never = "0.95 was never reached: expected `math.inf`."
+    if call(answer, counts, reached, 0.95) != math.inf:
+        raise Wrong(never)
+    below = "below the first accuracy, the first count is enough."
+    compare(call(answer, [2, 4], [0.5, 0.7], 0.3), 2, below, tolerance=1e-6)
 
 
 @exercise(

@@ -2,40 +2,8 @@
 
 import numpy as np
 import torch
-from PIL import Image
 
-from course_lib.checks import Wrong, call, compare, exercise, kind, numbers, same
-
-
-@exercise(
-    "`v2.RandomErasing` wants a tensor: `v2.ToImage()` before it, `v2.ToPILImage()` after it.",
-    "`v2.Compose([...])` of the three. Which argument makes every draw show the box?",
-    right="the box imitates something in front of the insect: a blade of grass, a petal.",
-)
-def with_erasing(answer: object) -> None:
-    """``answer()`` returns a transform that erases a box of every picture."""
-    transform = call(answer)
-    if not callable(transform):
-        raise Wrong(f"return a transform, such as `v2.Compose([...])`, not {kind(transform)}.")
-    rng = np.random.default_rng(0)
-    torch.manual_seed(0)
-    for size in ((64, 64), (48, 80)):
-        before = rng.integers(0, 256, (*size, 3)).astype("uint8")
-        draws = [call(transform, Image.fromarray(before)) for _ in range(20)]
-        for draw in draws:
-            if not isinstance(draw, Image.Image):
-                raise Wrong(
-                    f"your transform gives a picture back as {type(draw).__name__}, but Figure 2 "
-                    "shows pictures: end with `v2.ToPILImage()`."
-                )
-            numbers(np.asarray(draw), before.shape, "a picture in colour as large as before")
-        changed = [np.any(np.asarray(draw) != before) for draw in draws]
-        if not any(changed):
-            raise Wrong("nothing is erased.")
-        if not all(changed):
-            raise Wrong(f"only {sum(changed)} of 20 draws have a box. `p` is 0.5 by default.")
-        if np.mean([np.asarray(draw) == before for draw in draws]) < 0.3:
-            raise Wrong("more than the box has changed. Leave the other transforms out.")
+from course_lib.checks import Wrong, call, compare, exercise, items, numbers, same
 
 
 @exercise(
@@ -65,3 +33,74 @@ def undo(answer: object) -> None:
             raise Wrong("mean and std have changed places.")
         hint = "the picture does not come back. Does each channel get its own constants?"
         compare(found, before, hint, tolerance=1e-5)
+
+
+@exercise(
+    "`images.roll(1, dims=0)` puts each picture's predecessor in its place.",
+    "Shares need room for every class: `torch.nn.functional.one_hot(labels, num_classes).float()`. "
+    "Mix them as the pictures are mixed.",
+    right="pictures and labels are mixed alike, so that the loss asks for what is in the picture.",
+)
+def mixup(answer: object) -> None:
+    """``answer(images, labels, share, num_classes)``: mixed images, and their labels as shares."""
+    rng = torch.Generator().manual_seed(0)
+    for labels, share, classes in (([0, 1, 1], 0.7, 2), ([2, 0, 3, 0], 0.4, 4)):
+        images, chosen = torch.rand(len(labels), 3, 4, 5, generator=rng), torch.tensor(labels)
+        both = "two things, the mixed images and the labels as shares"
+        parts = items(call(answer, images, chosen, share, classes), both)
+        if len(parts) != 2:
+            raise Wrong(f"return {both}.")
+        found = numbers(parts[0], tuple(images.shape), "images like those that came in")
+        before, after = images.roll(1, 0), images.roll(-1, 0)
+        if same(found, images, 1e-5):
+            raise Wrong("the images come back as they were.")
+        if same(found, share * images + (1 - share) * after, 1e-5):
+            raise Wrong("each picture is mixed with the one behind it; roll the other way.")
+        if same(found, share * images + (1 - share) * images.flip(0), 1e-5):
+            raise Wrong("`flip` reverses the batch, and a picture in the middle meets itself.")
+        if same(found, (1 - share) * images + share * before, 1e-5):
+            raise Wrong("`share` is what a picture keeps of itself, not what the other one adds.")
+        mixed = share * images + (1 - share) * before
+        compare(found, mixed, "the images are not mixed as asked.", tolerance=1e-5)
+        one_hot = torch.eye(classes)[chosen]
+        shape = (len(labels), classes)
+        found = numbers(parts[1], shape, "labels as shares, a column per class")
+        if same(found, one_hot, 1e-5):
+            raise Wrong("the pictures are mixed and the labels are not: mix them alike.")
+        hint = "the labels are not mixed as the images are."
+        compare(found, share * one_hot + (1 - share) * one_hot.roll(1, 0), hint, tolerance=1e-5)
+
+
+@exercise(
+    "Visible of `b`: its pixels inside the box over all its pixels. Visible of `a`: what the box "
+    "does not cover.",
+    "Divide each by the sum of the two. First ask whether that sum is 0.",
+    right="now a box of leaf adds nothing to the label.",
+)
+def visible_shares(answer: object) -> None:
+    """``answer(mask_a, mask_b, top, left, height, width)``: shares of a and b in the label."""
+    a, b = torch.zeros(2, 10, 12)
+    a[2:6, 1:5], b[4:10, 3:7] = 1, 1  # 16 and 24 pixels
+    cases = [((4, 3, 3, 3), (0.75, 9 / 24)), ((0, 8, 4, 4), (1, 0)), ((0, 0, 10, 12), (0, 1))]
+    cases += [((2, 0, 4, 6), (0, 6 / 24)), ((1, 1, 6, 3), (0.25, 3 / 24))]
+    nan = "that is no number: is a sum of nothing divided by?"
+    for (top, left, height, width), (of_a, of_b) in cases:
+        box, total, area = (top, left, height, width), of_a + of_b, height * width / a.numel()
+        right, pixels = (of_a / total, of_b / total), (16 * of_a, 24 * of_b)
+        found = numbers(call(answer, a, b, *box), (2,), "two shares, of a and of b", nan)
+        if same(found, right, 1e-4):
+            continue
+        if same(found, (1 - area, area), 1e-4):
+            raise Wrong("that is the area of the box, as in CutMix. Count the insect's pixels.")
+        if same(found, (of_a, of_b), 1e-4):
+            raise Wrong("the visible parts are right; divide them by their sum.")
+        if same(found, right[::-1], 1e-4):
+            raise Wrong("the two have changed places: the box shows b and covers a.")
+        if same(found, np.divide(pixels, sum(pixels)), 1e-4):
+            raise Wrong("you compare pixels. Take each insect's visible part of its own size.")
+        hint = f"for the box {box} of the check the shares should be "
+        raise Wrong(f"{hint}{right[0]:.2f} and {right[1]:.2f}.")
+    none = "if the box covers a and shows nothing of b, both shares are 0."
+    hidden = torch.zeros(10, 12)
+    hidden[0, 0] = 1
+    compare(call(answer, hidden, b, 0, 0, 2, 2), (0, 0), none, nan=none)

@@ -1,56 +1,103 @@
 """Exercises of lesson 08, full fine-tuning."""
 
-import numpy as np
 import torch
+from torch import nn
 
-from course_lib.checks import Wrong, call, compare, exercise, numbers, same
+from course_lib.checks import Wrong, call, call_in_place, compare, exercise, items, kind, numbers
 
-
-@exercise(
-    "`first != labels` marks the mistakes of the first seed, `&` asks for both.",
-    "Divide the number of shared mistakes by the number of mistakes of the first.",
-    right="mistakes that stay with every seed are the photos' fault, the others are the seed's.",
-)
-def shared_mistakes(answer: object) -> None:
-    """``answer(first, second, labels)``: share of the first one's mistakes the second shares."""
-    labels = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
-    first = torch.tensor([1, 1, 1, 0, 0, 1, 1, 1, 1, 1])  # four mistakes
-    second = torch.tensor([1, 0, 0, 1, 1, 0, 0, 1, 1, 1])  # four, one of them shared
-    found = numbers(call(answer, first, second, labels), ())
-    if same(found, 1):
-        raise Wrong("one photo is wrong in both, but a share was asked: of how many?")
-    if same(found, 0.4):
-        raise Wrong("that is how often the two agree. Ask where both are *wrong*.")
-    if same(found, 0.1):
-        raise Wrong("that is a share of all photos. Divide by the mistakes of the first seed.")
-    if same(found, 1 / 7):
-        raise Wrong("you divided by the photos that either gets wrong. Divide by the first's.")
-    one = f"the first makes 4 mistakes, the second shares 1 of them, not {found:.2f}."
-    compare(found, 0.25, one)
-    itself = "a model shares all mistakes with itself: expected 1."
-    compare(call(answer, second, second, labels), 1, itself)
+SCRIPTS = ([0.5, 0.9, 0.7, 0.9, 0.6], [0.8, 0.3, 0.4], [0.0, 0.0])
 
 
 @exercise(
-    "How often has the rate been cut by the beginning of this epoch? Count whole steps.",
-    "`epoch // step_size` cuts; each multiplies by gamma. Epochs are counted from 0.",
-    right="so the article's `StepLR(7, 0.1)` gives 7 epochs to each of three rates and 4 to the "
-    "last, if it is stepped after the optimiser.",
+    "Rounded down, a share below 1 is 0. When is it not?",
+    "Only an epoch with as many right answers as photos has accuracy 1, and only the first such "
+    "epoch is better than the best so far. Without one, the weights are those of epoch 0.",
+    right="the article's program threw its training away, unless an epoch made no mistake.",
 )
-def rate_in_epoch(answer: object) -> None:
-    """``answer(epoch, learning_rate, step_size, gamma)``: the rate that StepLR uses."""
-    epochs = np.arange(9)
-    for rate, step, gamma in ((0.1, 3, 0.5), (0.4, 2, 0.2)):
-        found = [numbers(call(answer, each, rate, step, gamma), ()) for each in range(9)]
-        if same(found, rate * gamma ** ((epochs + 1) // step), 0):
-            raise Wrong("that is the article's order: the first step comes one epoch early.")
-        if same(found, rate * gamma ** (epochs / step), 0):
-            raise Wrong("the rate stays level between two cuts: divide without a remainder.")
-        if same(found, rate * gamma**epochs, 0):
-            raise Wrong("that cuts in every epoch. `step_size` epochs lie between two cuts.")
-        if same(found, rate * gamma ** (epochs % step), 0):
-            raise Wrong("the remainder begins anew after each step. How many steps are past?")
-        right = rate * gamma ** (epochs // step)
-        text = ", ".join(f"{each:g}" for each in right)
-        setting = f"rate {rate}, step {step}, gamma {gamma}"
-        compare(found, right, f"for {setting}, epochs 0 to 8 should use {text}.", tolerance=0)
+def kept_epoch(answer: object) -> None:
+    """``answer(running_corrects, dataset_size)``: the epoch kept when quotients are rounded."""
+    cases = (([3, 7, 6], 10, 0), ([9, 10, 8, 10], 10, 2), ([0, 4, 5], 5, 3), ([1, 2], 4, 0))
+    found = [numbers(call(answer, right, size), ()) for right, size, _ in cases]
+    if found[0] == 2 or found[3] == 2:
+        raise Wrong("7 of 10, rounded down, is 0: that is not better than 0, so nothing is kept.")
+    if found[1] == 4:
+        raise Wrong("a later epoch that is as good does not take the place: it asks for >, not >=.")
+    if found[1] == 1 or found[2] == 2:
+        raise Wrong("epochs count from 1; 0 stands for the weights before training.")
+    for got, (right, size, expected) in zip(found, cases, strict=True):
+        compare(got, expected, f"for {right} of {size} it is epoch {expected}, not {got:g}.")
+
+
+@exercise(
+    "Compare each accuracy with the best so far; where it is higher, keep a copy of the weights.",
+    "`model.state_dict()` changes when the model does: `copy.deepcopy` it. Load it at the end.",
+    right="this is the loop of the program, without its photos.",
+)
+def keep_best(answer: object) -> None:
+    """``answer(model, train_epoch, validate, epochs)``: accuracies; the model is the best one."""
+    for script in SCRIPTS:
+        model, calls = nn.BatchNorm1d(2), {"train": 0, "validate": 0}
+
+        def train_epoch(model: nn.Module, calls: dict = calls) -> None:
+            calls["train"] += 1
+            with torch.no_grad():
+                model.weight.fill_(calls["train"])
+                model.running_mean.fill_(calls["train"])
+
+        def validate(model: nn.Module, calls: dict = calls, script: list[float] = script) -> float:
+            calls["validate"] += 1
+            return script[(calls["validate"] - 1) % len(script)]
+
+        told = call_in_place(answer, model, train_epoch, validate, len(script))
+        if told is None:
+            raise Wrong("return the accuracies, one per epoch.")
+        if calls["train"] != len(script):
+            raise Wrong(f"train for {len(script)} epochs; yours trained for {calls['train']}.")
+        if calls["validate"] != len(script):
+            raise Wrong("validate once per epoch: it costs time, and a second look may differ.")
+        compare(items(told, "a list of accuracies"), script, "return the accuracies in order.")
+        kept, right = model.weight[0].item(), script.index(max(script)) + 1
+        if kept == len(script) != right:
+            if script[-1] == max(script):
+                raise Wrong("among equals the first is kept: ask whether it is higher.")
+            raise Wrong("the model has its last weights. Copy the best (deepcopy), load them back.")
+        if kept != right and script[int(kept) - 1] == max(script):
+            raise Wrong("among equals the first is kept: ask whether it is higher.")
+        if kept != right:
+            raise Wrong(f"with accuracies {script} the weights of epoch {right} are the best.")
+        if model.running_mean[0].item() != right:
+            raise Wrong("BatchNorm's statistics are of another epoch: keep the whole state_dict.")
+
+
+@exercise(
+    "A group is a dictionary: `{'params': [...], 'lr': ...}`.",
+    "The body is every parameter of the model that is not one of the head's. Compare with `is`: "
+    "`==` compares numbers.",
+    right="an optimiser takes this list in place of `model.parameters()`.",
+)
+def two_groups(answer: object) -> None:
+    """``answer(model, rate)``: groups for an optimiser, the head at ten times the rate."""
+    for width, rate in ((3, 0.01), (5, 0.002)):
+        model = nn.Module()
+        model.backbone = nn.Sequential(nn.Linear(4, width), nn.BatchNorm1d(width))
+        model.head = nn.Linear(width, 2)
+        found = items(call_in_place(answer, model, rate), "a list of two groups")
+        if not all(isinstance(each, dict) and {"params", "lr"} <= each.keys() for each in found):
+            raise Wrong("every group is a dictionary with 'params' and 'lr'.")
+        rates: dict[int, list[float]] = {}
+        for group in found:
+            one = isinstance(group["params"], torch.Tensor)
+            for parameter in [group["params"]] if one else items(group["params"], "parameters"):
+                if not isinstance(parameter, nn.Parameter):
+                    raise Wrong(f"'params' holds {kind(parameter)}: give the parameters.")
+                rates.setdefault(id(parameter), []).append(float(numbers(group["lr"], ())))
+        if any(len(each) > 1 for each in rates.values()):
+            raise Wrong("some parameters are in two groups: the head's are in model.parameters().")
+        parts = {"body": model.backbone.parameters(), "head": model.head.parameters()}
+        for part, parameters in parts.items():
+            due = rate * 10 if part == "head" else rate
+            for parameter in parameters:
+                if id(parameter) not in rates:
+                    raise Wrong(f"a parameter of the {part} is in no group: it would never learn.")
+                hint = f"at rate {rate:g} the {part} should learn at {due:g}."
+                compare(rates[id(parameter)][0] / rate, due / rate, hint)

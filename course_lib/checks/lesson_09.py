@@ -2,78 +2,105 @@
 
 import copy
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from course_lib.checks import Wrong, call, call_in_place, exercise, items, kind, shown
+from course_lib.checks import Wrong, call, call_in_place, compare, exercise, kind, numbers, same
 
 
-def _toy(width: int = 6) -> nn.Module:
-    """A backbone with BatchNorm and dropout, and a head; a part of each is nested."""
-    torch.manual_seed(0)
+@exercise(
+    "A step from the old value towards the batch's: (1 - momentum) * old + momentum * new.",
+    "In torch, momentum is the share of the *new*. The mean of a batch is `batch.mean(dim=0)`; its "
+    "variance divides by n - 1, which `batch.var(dim=0)` does.",
+    right="that is all that BatchNorm does to its buffers, and no gradient has a part in it. With "
+    "momentum 0.1, ten batches later 35 % of the old value is left.",
+)
+def running_statistics(answer: object) -> None:
+    """``answer(mean, variance, batch, momentum)``: running mean and variance after a batch."""
+    for seed, count, momentum in ((0, 4, 0.1), (1, 7, 0.3)):
+        dice = np.random.default_rng(seed)
+        batch, mean, variance = dice.normal(2, 3, (count, 5)), dice.normal(size=5), np.full(5, 2.0)
+        given = [torch.tensor(each, dtype=torch.float64) for each in (mean, variance, batch)]
+        found = call(answer, *given, momentum)
+        if not isinstance(found, (tuple, list)) or len(found) != 2:
+            raise Wrong(f"return two things, the new mean and the new variance, not {kind(found)}.")
+        found = [numbers(each, (5,), what="a value per channel") for each in found]
+        new = batch.mean(0), batch.var(0, ddof=1)
+        keep = 1 - momentum
+        if same(found[0], keep * new[0] + momentum * mean):
+            raise Wrong("torch counts the other way round: momentum is the share of the new batch.")
+        if same(found[0], new[0]):
+            raise Wrong("that is the batch alone; the running mean remembers the batches before.")
+        compare(found[0], keep * mean + momentum * new[0], "the mean of the batches is off.")
+        if same(found[1], keep * variance + momentum * batch.var(0)):
+            raise Wrong("the running variance divides by n - 1, not by n: see `unbiased`.")
+        if same(found[1], keep * variance + momentum * batch.std(0, ddof=1)):
+            raise Wrong("that is the standard deviation of the batch; the buffer holds variances.")
+        compare(found[1], keep * variance + momentum * new[1], "the mean is right, not the spread.")
+
+
+def _toy(width: int, depth: int) -> nn.Module:
+    """A backbone with BatchNorm and dropout, a part of it nested, and a head."""
+    torch.manual_seed(width)
+    inner = [nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.3)] * depth
     model = nn.Module()
-    inner = nn.Sequential(nn.Linear(width, 6), nn.BatchNorm1d(6), nn.Dropout(0.5))
-    model.backbone = nn.Sequential(nn.Linear(4, width), nn.BatchNorm1d(width), nn.ReLU(), inner)
-    model.head = nn.Linear(6, 2)
+    model.backbone = nn.Sequential(
+        nn.Linear(4, width), nn.BatchNorm1d(width, momentum=0.2), nn.Sequential(*inner)
+    )
+    model.head = nn.Sequential(nn.Dropout(0.0), nn.Linear(width, 2))
     return model
 
 
-@exercise(
-    "`network.modules()` goes through all modules, the nested ones too.",
-    "`module.buffers(recurse=False)` gives a module's own buffers, without its children's. "
-    "`type(module).__name__` is the name of its kind.",
-    right="so in a network like this one it is BatchNorm that moves without any gradient.",
-)
-def owners_of_buffers(answer: object) -> None:
-    """``answer(network)``: the set of names of the types of modules that own a buffer."""
-    found = items(call(answer, _toy().backbone), "a set of names")
-    if not all(isinstance(name, str) for name in found):
-        raise Wrong("these are modules or types; their names were asked: `type(m).__name__`.")
-    if "Sequential" in found:
-        raise Wrong("a Sequential has no buffer of its own, only its children. See `recurse`.")
-    if "Linear" in found:
-        raise Wrong("a linear layer has parameters, which need gradients to move. Ask for buffers.")
-    if set(found) != {"BatchNorm1d"}:
-        said = f"the answer is not {shown(set(found))}"
-        raise Wrong(f"in a network with BatchNorm1d, ReLU and Dropout {said}.")
-    other = nn.Sequential(nn.BatchNorm2d(4), nn.InstanceNorm1d(4, track_running_stats=True))
-    found = items(call(answer, nn.Sequential(other, nn.PReLU())), "a set of names")
-    if set(found) != {"BatchNorm2d", "InstanceNorm1d"}:
-        raise Wrong("it is right for one network only: go through the modules of `network`.")
+def _step(model: nn.Module, x: Tensor) -> None:
+    """A step of training with an optimiser that holds whatever may train, as a lesson's loop."""
+    model.train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=0.1, weight_decay=0.1)
+    y = torch.arange(len(x)) % 2
+    nn.functional.cross_entropy(model.head(model.backbone(x)), y).backward()
+    optimizer.step()
 
 
 @exercise(
-    "Two things must not move: the backbone's parameters and its running statistics.",
-    "`model.train()` puts every part into training mode, so call `model.backbone.eval()` after it.",
-    right="no gradients, and evaluation mode: it takes both. `freeze_backbone` makes sure of the "
-    "second even if somebody calls `model.train()` later.",
+    "Three things must stay: no gradient, no moving statistics, and the features themselves. "
+    "Evaluation mode gives the last two.",
+    "`model.train()` calls `train(True)` of every child, so the `train` of the backbone is to do "
+    "nothing once it is frozen.",
+    "`model.backbone.eval()`, and then `model.backbone.train = lambda mode=True: model.backbone`.",
+    right="frozen, and no `model.train()` undoes it. `freeze_backbone` does the same: there it is "
+    "the model's own `train` that puts the backbone back into evaluation mode.",
 )
-def only_the_head(answer: object) -> None:
-    """``answer(model)`` readies a model for a step of training that changes only the head."""
-    for model in (_toy(), _toy(width=9)):
-        before = copy.deepcopy(model.state_dict())
+def freeze_for_good(answer: object) -> None:
+    """``answer(model)`` freezes the backbone so that ``model.train()`` does not undo it."""
+    for model in (_toy(6, 1), _toy(9, 2)):
+        x = torch.randn(8, 4, generator=torch.Generator().manual_seed(1)) + 3
+        healthy = copy.deepcopy(model.backbone).eval()
+        weights, statistics = dict(model.backbone.named_parameters()), healthy.state_dict()
+        head = copy.deepcopy(model.head.state_dict())
         found = call_in_place(answer, model)
         model = model if found is None else found
         if not isinstance(model, nn.Module) or not {"backbone", "head"} <= model._modules.keys():
             raise Wrong(f"return the model, with its backbone and its head, not {kind(found)}.")
         if not any(p.requires_grad for p in model.head.parameters()):
             raise Wrong("the head is frozen too, so nothing learns.")
-        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
-        x = torch.randn(8, 4, generator=torch.Generator().manual_seed(1)) + 3
-        loss = nn.functional.cross_entropy(model.head(model.backbone(x)), torch.arange(8) % 2)
-        loss.backward()
-        optimizer.step()
-        after = model.state_dict()
-        moved = {name for name in before if not torch.equal(before[name], after[name])}
-        statistics = {name for name in moved if "running" in name or "tracked" in name}
-        weights = {name for name in moved - statistics if name.startswith("backbone")}
-        if weights and not any(p.requires_grad for p in model.backbone.parameters()):
-            raise Wrong("the backbone has other weights than before.")
-        if weights and statistics:
-            raise Wrong("the backbone's weights learn, and its statistics drift.")
-        if weights:
-            raise Wrong("the statistics stay, but the weights learn: switch their gradients off.")
-        if statistics:
-            raise Wrong("the running statistics drift: some BatchNorm is still in training mode.")
+        for _ in range(2):
+            _step(model, x)
+        after = model.backbone.state_dict()
+        moved = {name for name in statistics if not torch.equal(after[name], statistics[name])}
+        moved -= {name for name in moved if "tracked" in name}  # a counter, which changes nothing
+        if any(p.grad is not None for p in weights.values()) or moved & weights.keys():
+            raise Wrong("the backbone's weights get gradients, or are not what they were.")
+        if moved:
+            raise Wrong("after `model.train()` and two steps the running statistics have drifted.")
+        with torch.no_grad():
+            same_features = torch.allclose(model.backbone(x), healthy(x))
+        if not same_features:
+            raise Wrong(
+                "nothing is stored that should not be, but after `model.train()` the features are "
+                "others: normalised by the batch, or thinned by dropout."
+            )
         if not model.head.training:
-            raise Wrong("the head is in evaluation mode; a dropout in it would be off. Train it.")
+            raise Wrong("the head stays in evaluation mode; a dropout in it would be off.")
+        if all(torch.equal(head[name], now) for name, now in model.head.state_dict().items()):
+            raise Wrong("the head did not learn in two steps.")

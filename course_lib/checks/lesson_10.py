@@ -2,74 +2,69 @@
 
 import math
 
-import torch
+import numpy as np
 
 from course_lib.checks import Wrong, call, compare, exercise, numbers, same
 
 
 @exercise(
-    "Set 1.96 √(p(1−p)/N) equal to `reach`, and solve for N.",
-    "N = 1.96² · p(1−p) / reach², and the next whole number: `math.ceil`.",
-    right="half the reach costs four times the photos. Ask this before you collect them.",
+    "Subtract seed by seed first. Everything else is about those differences.",
+    "The mean of the differences, and their sample standard deviation (`ddof=1`) divided by the "
+    "root of the number of seeds.",
+    right="what both strategies share, an easy split or a hard one, has cancelled.",
 )
-def photos_needed(answer: object) -> None:
-    """``answer(accuracy, reach)`` returns how many test photos the interval needs."""
-    accuracy, reach = 0.9, 0.02
-    spread = accuracy * (1 - accuracy)
-    exact = 1.96**2 * spread / reach**2
-    found = numbers(call(answer, accuracy, reach), (), "how many photos")
-    if same(found, spread / reach**2, 1):
-        raise Wrong("that is for one standard error to either side. The interval reaches 1.96.")
-    if same(found, 1.96 * spread / reach**2, 1):
-        raise Wrong("1.96 stands before the root: when you square to get N out, square it too.")
-    if same(found, 4 * exact, 1):
-        raise Wrong("`reach` is to one side; the whole interval is twice as long.")
-    if same(found, 1.96**2 * accuracy / reach**2, 1):
-        raise Wrong("the spread of right and wrong is p(1−p), not p: with p = 1 there is none.")
-    if same(found, 1.96 * math.sqrt(spread) / reach, 1):
-        raise Wrong("N stands under the root: square both sides.")
-    if same(found, 1.96**2 / 4 / reach**2, 1):
-        raise Wrong("that is the worst case, p = 0.5. Use the accuracy given.")
-    if found == math.floor(exact):
-        raise Wrong(f"{found:.0f} photos reach a little further than {reach}: round up.")
-    if same(found, exact, 1) and found % 1:
-        raise Wrong(f"there are no {found:.2f} photos: round up to a whole number.")
-    hint = f"for accuracy {accuracy} and reach {reach}, {found:.0f} photos is not it."
-    compare(found, math.ceil(exact), hint)
-    both = "it is right for accuracy 0.9 and reach 0.02 only: use both arguments."
-    compare(call(answer, 0.7, 0.05), 323, both)
+def paired(answer: object) -> None:
+    """``answer(a, b)`` returns the mean difference of paired scores and its standard error."""
+    a, b = np.array([0.90, 0.70, 0.85, 0.63]), np.array([0.86, 0.68, 0.82, 0.56])
+    found = numbers(call(answer, a, b), (2,), "the mean difference and its standard error")
+    mean, error = found
+    gap = a - b
+    if same(mean, -gap.mean()):
+        raise Wrong("the sign: `a` minus `b`, so that it is positive where `a` is better.")
+    compare(mean, gap.mean(), f"the mean of the differences is {gap.mean():.3f}, not {mean:.3f}.")
+    if same(error, gap.std(ddof=1)):
+        raise Wrong("that is the spread of one difference. A mean of four varies less: / √4.")
+    if same(error, gap.std() / 2):
+        raise Wrong("with so few seeds divide by n − 1: `ddof=1`.")
+    if same(error, np.sqrt(a.var(ddof=1) / 4 + b.var(ddof=1) / 4), 1e-4):
+        raise Wrong(
+            "that treats `a` and `b` as runs that share nothing. Both saw the same splits: take "
+            "the differences first."
+        )
+    expected = gap.std(ddof=1) / 2
+    compare(error, expected, f"the standard error is {expected:.4f}, not {error:.4f}.")
+    more = np.array([0.5, 0.7, 0.6, 0.9, 0.8]), np.array([0.6, 0.6, 0.5, 0.7, 0.9])
+    other = [0.04, (more[0] - more[1]).std(ddof=1) / math.sqrt(5)]
+    compare(call(answer, *more), other, "it is right for four seeds only: use their number.")
 
 
 @exercise(
-    "`F.one_hot(labels, K)` has a 1 at the true class and 0 elsewhere.",
-    "Squares of `probabilities` minus that, summed over classes, averaged over photos.",
-    right="0 is certain and right, 2 certain and wrong. It has no bins, and whoever states the "
-    "true probabilities gets the least.",
+    "The standard error of the difference is √((disagree − gap²) / N). How many of them must lie "
+    "between 0 and the gap?",
+    "Set gap = 2.8 √((disagree − gap²) / N), solve for N, and round up: `math.ceil`.",
+    right="half the gap costs four times the photos. Ask this before you collect them.",
 )
-def brier(answer: object) -> None:
-    """``answer(probabilities, labels)`` returns the Brier score."""
-    probabilities = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.3, 0.6], [0.0, 1.0, 0.0]])
-    labels = torch.tensor([0, 1, 1])
-    truth = torch.eye(3)[labels]
-    gap = probabilities - truth
-    found = numbers(call(answer, probabilities, labels), (), "the mean over photos")
-    certainty, said = probabilities.max(dim=1)
-    if same(found, gap.square().mean(), 1e-4):
-        raise Wrong("that averages over classes too. Add them up, then average over photos.")
-    if same(found, gap.square().sum(), 1e-4):
-        raise Wrong("that is the sum over photos: take their mean.")
-    if same(found, gap.abs().sum(dim=1).mean(), 1e-4):
-        raise Wrong("the differences are to be squared, not made positive.")
-    if same(found, gap.norm(dim=1).mean(), 1e-4):
-        raise Wrong("no root: the score is the squared length itself.")
-    if same(found, gap[range(3), labels].square().mean(), 1e-4):
-        raise Wrong("the classes that are not true count as well.")
-    if same(found, (1 - certainty).square().mean(), 1e-4):
-        raise Wrong("that never looks at `labels`: it would call every sure answer good.")
-    if same(found, (torch.eye(3)[said] - truth).square().sum(dim=1).mean(), 1e-4):
-        raise Wrong("that judges the answers only, 0 or 2. Judge the probabilities.")
-    score = gap.square().sum(dim=1).mean()
-    hint = f"for three photos that score {score:.3f} it says {found:.3f}."
-    compare(found, score, hint, tolerance=1e-4)
-    two = torch.tensor([[0.9, 0.1], [0.3, 0.7]]), torch.tensor([0, 0])
-    compare(call(answer, *two), 0.5, "for two photos that score 0.5 it is wrong.", tolerance=1e-4)
+def photos_needed(answer: object) -> None:
+    """``answer(gap, disagree)`` returns how many test photos show the gap four times in five."""
+    gap, disagree = 0.03, 0.10
+    spread = disagree - gap**2
+    exact = 2.8**2 * spread / gap**2
+    found = numbers(call(answer, gap, disagree), (), "how many photos")
+    if same(found, 2.8 * spread / gap**2, 1):
+        raise Wrong("2.8 stands before the root: when you square to get N out, square it too.")
+    if same(found, 2.8 * math.sqrt(spread) / gap, 1):
+        raise Wrong("N stands under the root: square both sides.")
+    if same(found, 2.8**2 * disagree / gap**2, 1.5):
+        raise Wrong("the spread is disagree − gap², not disagree.")
+    if same(found, 1.96**2 * spread / gap**2, 1):
+        raise Wrong("with 1.96 one test in two would miss the gap. For four in five it is 2.8.")
+    if same(found, spread / gap**2, 1):
+        raise Wrong("that is for one standard error. Between 0 and the gap there must be 2.8.")
+    if found == math.floor(exact):
+        raise Wrong(f"{found:.0f} photos are a little too few: round up.")
+    if same(found, exact, 1) and found % 1:
+        raise Wrong(f"there are no {found:.2f} photos: round up to a whole number.")
+    hint = f"for a gap of {gap} and a disagreement of {disagree}, {found:.0f} photos is not it."
+    compare(found, math.ceil(exact), hint)
+    both = f"it is right for {gap} and {disagree} only: use both arguments."
+    compare(call(answer, 0.05, 0.2), 620, both)

@@ -1,12 +1,13 @@
 """Exercises of lesson 11, find out what is wrong with a training run."""
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_lib.checks import NOTHING, Wrong, call_in_place, exercise, numbers, shown
+from course_lib.checks import NOTHING, Wrong, call, call_in_place, exercise, numbers, shown
 
 # What is wrong with each run, and what its curves or its photos show.
 FAULTS = {
@@ -28,8 +29,8 @@ SYMPTOMS = {
     "B": "the loss begins at guessing and climbs far above it. What throws weights too far?",
     "C": "the first batches learn, the later ones hardly. What may run out within an epoch?",
     "D": "training goes well, only slower, and what it learns is worth nothing on other photos. "
-    "Read the labels in Figure 13.",
-    "E": "the curves leave it open, the pictures do not: look at E in Figure 13.",
+    "Read the labels in Figure 4.",
+    "E": "the curves leave it open, the pictures do not: look at E in Figure 4.",
     "F": "loss and training accuracy are those of the healthy run, to the last digit. So whatever "
     "is wrong is wrong in the judging.",
     "G": "validation is better than in the healthy run, and better than training. Who knew the "
@@ -40,9 +41,8 @@ SYMPTOMS = {
     "What else may differ between the maps it learns from and those it is judged by?",
     "J": "the accuracy is good, but the loss stays above 0.31 even so. Which loss has such a "
     "floor?",
-    "K": "the curves say nothing; look at K in Figure 13.",
+    "K": "the curves say nothing; look at K in Figure 4.",
 }
-PATIENTS = {letter: (fault, SYMPTOMS[letter]) for letter, fault in FAULTS.items()}
 # Why not, where one fault is easily taken for another.
 CONFUSED = {
     ("A", "scheduler stepped every batch"): "then the first batches would learn something.",
@@ -59,7 +59,7 @@ CONFUSED = {
     "the healthy run, to the last digit.",
     ("H", "rate a hundred times too high"): "the first loss is high already, and no step was "
     "taken before it.",
-    ("I", "pixels not scaled to 0…1"): "its curves are like E's, but its pictures in Figure 13 "
+    ("I", "pixels not scaled to 0…1"): "its curves are like E's, but its pictures in Figure 4 "
     "are as they should be.",
     ("I", "eval() forgotten"): "close: but then training itself would be that of the healthy run, "
     "to the last digit. Which part is not asked to `predict`?",
@@ -68,7 +68,7 @@ CONFUSED = {
 
 @exercise(
     "Begin with the clear ones: A never moves, G is too good, F trains like the healthy run.",
-    "Figure 13 settles D, E and K. B and H both have a huge loss: which of them at the very first "
+    "Figure 4 settles D, E and K. B and H both have a huge loss: which of them at the very first "
     "batch?",
     "What is left are C, I and J: one stops early, one does not carry over, one has a floor.",
     right="no error message led you there, only curves and pictures. Now see how each is fixed.",
@@ -90,6 +90,108 @@ def diagnosis(answer: object) -> None:
             f"not finished: only {len(given)} of {len(FAULTS)} so far, and every one of them "
             f"fits. Still waiting: {', '.join(waiting)}."
         )
+
+
+DOUBLES = {"L": {FAULTS["B"], FAULTS["C"]}, "M": {FAULTS["G"], FAULTS["I"]}}
+
+
+@exercise(
+    "`examine` fails two checks for M: which fault fails each? For L it fails one: repair that.",
+    "L: with the schedule repaired, look at the losses. Which fault makes them explode?",
+    right="two faults can hide each other, so one repair may make the number worse. Run all "
+    "checks again after every repair.",
+)
+def doubles(answer: object) -> None:
+    """``answer`` maps L and M to the two faults of each."""
+    if not isinstance(answer, dict) or set(answer) != set(DOUBLES):
+        raise Wrong("keep the dictionary with the letters L and M.")
+    for letter, faults in DOUBLES.items():
+        named = answer[letter] if isinstance(answer[letter], (tuple, list, set)) else []
+        if len(named) != 2:
+            raise Wrong(f"{letter}: expected two lines of the list, got {shown(answer[letter])}.")
+        for said in named:
+            if said not in FAULTS.values():
+                raise Wrong(f"{letter}: {shown(said)} is not in the list. Copy a line of it.")
+            if said not in faults:
+                raise Wrong(
+                    f"{letter} does not have {said!r}: repair that part, and nothing changes."
+                )
+        if set(named) != faults:
+            raise Wrong(f"{letter}: one of the two is missing.")
+
+
+def _judge(answer: object, *cases: tuple) -> None:
+    """Ask a check about runs: what it is given, whether it is healthy, and what if it errs."""
+    for given, healthy, hint in cases:
+        if _truth(call(answer, *given)) != healthy:
+            raise Wrong(hint)
+
+
+@exercise(
+    "Compare the bytes: what is the same for two photos only if every pixel is?",
+    "`photo.numpy().tobytes()` can be put into a set.",
+    right="now `examine` catches run G, the one fault that makes the number better.",
+)
+def share_no_photo(answer: object) -> None:
+    """``answer(some, others)``: whether no photo of one stack is in the other."""
+    photos = torch.randint(0, 256, (9, 3, 4, 4), generator=torch.Generator().manual_seed(0))
+    photos = photos.to(torch.uint8)
+    nearly = photos[:1].clone()
+    nearly[0, 0, 0, 0] ^= 1
+    _judge(
+        answer,
+        ((photos[:4], photos[4:]), True, "it fails two stacks that share nothing."),
+        ((photos[:5], photos[4:]), False, "it misses a photo that is last in one, first in other."),
+        ((photos[[7, 2]], photos[[1, 2, 3]]), False, "a shared photo may stand at another place."),
+        ((nearly, photos), True, "a photo that differs in one pixel is another photo here."),
+        ((photos[:0], photos), True, "an empty stack shares nothing."),
+    )
+
+
+@exercise(
+    "Guessing gives each of K classes the probability 1/K. What is the cross-entropy of that?",
+    "-log(1/K) = log(K), the natural logarithm.",
+    right="run H kept a thousand classes and is caught at the first batch.",
+)
+def starts_by_guessing(answer: object) -> None:
+    """``answer(first_loss, classes)``: whether a first loss is that of guessing, within 0.3."""
+    _judge(
+        answer,
+        ((math.log(2), 2), True, "it fails a network that guesses between two classes."),
+        ((math.log(10) + 0.25, 10), True, "guessing among ten costs ln 10; 0.25 more is allowed."),
+        ((math.log(1000), 2), False, "it passes a network that guesses among a thousand."),
+        ((math.log(2), 10), False, "it does not depend on the number of classes."),
+        ((0.05, 2), False, "a first loss far *below* guessing has seen the answers."),
+        ((math.nan, 2), False, "it passes a loss of nan."),
+    )
+
+
+@exercise(
+    "For each name: the norm of the difference, over the norm of what was there before.",
+    "Skip tensors with fewer than two dimensions: `old.ndim > 1`. Then all must lie in between.",
+    right="runs A and B are caught: weights that rest, and weights that fly away.",
+)
+def weights_move(answer: object) -> None:
+    """``answer(before, after)``: whether every matrix has moved, and none out of reach."""
+    old = {
+        "a.weight": torch.ones(3, 4),
+        "b.weight": torch.full((2, 2), 5.0),
+        "b.bias": torch.ones(2),
+    }
+
+    def but(**factors: float) -> tuple:
+        wanted = {"a": 1.1, "b": 1.1} | factors
+        return old, {n: w * (wanted[n[0]] if w.ndim > 1 else 1) for n, w in old.items()}
+
+    _judge(
+        answer,
+        (but(), True, "it fails a run in which both matrices moved by a tenth; the bias rests."),
+        (but(a=1.0), False, "it passes a run in which one matrix rests."),
+        (but(b=1.00001), False, "a hundred-thousandth is not a movement: one matrix hardly moved."),
+        (but(a=20.0), False, "it passes a matrix that became twenty times as long."),
+        (but(b=0.9), True, "weights may also shrink: take the norm of the difference."),
+        (but(a=math.nan), False, "it passes weights that are nan."),
+    )
 
 
 def _program(clear: Callable[[nn.Sequential], object]) -> Callable[[nn.Sequential], None]:
@@ -150,6 +252,10 @@ def _says(answer: object, backward: Callable, network: nn.Module | None = None) 
     """What a check says of a program; its network is its own, since a copy has no gradients."""
     if (found := call_in_place(answer, backward, network or _network())) is None:
         raise Wrong(NOTHING)
+    return _truth(found)
+
+
+def _truth(found: object) -> bool:
     found = numbers(found, (), "True or False")
     if found not in (0, 1):
         raise Wrong(f"expected True or False, got {found:g}.")

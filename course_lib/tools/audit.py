@@ -1,40 +1,36 @@
-"""What is wrong with a folder of images, said before training and by the path of each file.
+"""What is wrong with a folder of images, said before training; and `split`, for one without val/.
 
-A model learns from what lies in the folder, not from what its owner believes to lie there. An audit
-opens every file once, reports what is damaged, doubled, misplaced or scarce, and gives back the
-listing of the images that are left. It changes nothing on the disk.
+An audit opens every file once, reports what is damaged, doubled, alike, misplaced or scarce, and
+gives back the listing of the images that are left. It changes nothing on the disk.
 """
 
 import difflib
 import hashlib
-import os
+import re
+import shutil
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 from PIL import Image
-from scipy.cluster.hierarchy import DisjointSet
+from sklearn.neighbors import NearestNeighbors
 
 from course_lib import datasets, loaders, progress
 
-NEAR = 0.93  # correlation of thumbnails from which two pictures count as one; see `audit`
-SIDE = 32  # of the thumbnails, in pixels
+LIKENESS = 0.97  # correlation of thumbnails: copies saved anew, shrunk or brighter reach 0.98
+SIDE = 8  # of the thumbnails, in pixels
+SHOWN = 20  # pairs that look alike
 LEAST = {"train": 2, "val": 1}  # a class with fewer images is left out
 FEW = {"train": 10, "val": 5}  # a class with fewer images is reported
 IMBALANCE = 3  # so many times the images of the smallest class in the largest are reported
-
-# What is often found under the name of an image, and bytes among its first 16, in lower case.
-OTHERS = {
-    "a zip archive with the name of an image": (b"pk\x03\x04",),
-    "a PDF with the name of an image": (b"%pdf",),
-    "a gzip archive with the name of an image": (b"\x1f\x8b",),
-    "a web page with the name of an image: the download failed": (b"<!doctype html", b"<html"),
-    "a HEIC photo with another name: save it as JPEG": (b"ftypheic", b"ftypheix", b"ftypmif1"),
-}
+OTHERS = {"an empty file": b"$", "a PDF": b"%pdf", "a web page": rb"\s*<(!doctype )?html"}
+OTHERS |= {"a zip archive": rb"pk\x03\x04", "a gzip archive": rb"\x1f\x8b"}  # by the start
+OTHERS |= {"a HEIC photo": b".{4}ftyp(hei|mif1)", "a text": rb"[\s!-~]+$"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Picture:
     size: tuple[int, int]
     grey: bool
     digest: bytes = field(repr=False)  # of the pixels
-    thumbnail: np.ndarray = field(repr=False, compare=False)  # grey, of mean 0 and length 1
+    thumbnail: np.ndarray = field(repr=False, compare=False)  # float32 of length 1, or 0
 
 
 @dataclass(frozen=True)
@@ -80,20 +76,18 @@ class Audit:
         """List what is left, for `loaders.make_loaders`; as `datasets.scan` if nothing is wrong."""
         classes = tuple(sorted({picture.label for picture in self.kept}))
         if len(classes) < 2:
-            raise ValueError(
-                f"{self.folder}: the audit leaves {len(classes)} classes with images in train/ and "
-                "val/, and a classifier needs two. Mend the folder: " + "; ".join(self.lines()[:5])
-            )
-        files = {
-            split: [(p.path, classes.index(p.label)) for p in self.kept if p.split == split]
-            for split in datasets.SPLITS
-        }
+            what = f"the audit leaves {len(classes)} classes with images in train/ and val/"
+            raise ValueError(f"{self.folder}: {what}, not two: {'; '.join(self.lines()[:5])}")
+        files = {split: [] for split in datasets.SPLITS}
+        for picture in self.kept:
+            files[picture.split].append((picture.path, classes.index(picture.label)))
         return datasets.Listing(classes, files)
 
     def lines(self) -> list[str]:
-        """One line per problem, with paths as seen from the folder."""
-        shown = [problem.path.relative_to(self.folder).as_posix() for problem in self.problems]
-        return [f"{p.kind}: {s}: {p.detail}" for p, s in zip(self.problems, shown, strict=True)]
+        """One line per problem, with paths as seen from the folder; all can be printed."""
+        where = [problem.path.relative_to(self.folder).as_posix() for problem in self.problems]
+        lines = (f"{p.kind}: {w}: {p.detail}" for p, w in zip(self.problems, where, strict=True))
+        return [line.encode(errors="backslashreplace").decode() for line in lines]
 
     def table(self) -> list[dict[str, object]]:
         """Rows for `report.table`: per class the images found and left, and what they are like."""
@@ -102,152 +96,147 @@ class Audit:
             found = [p for p in self.pictures if p.label == label]
             left = Counter(p.split for p in self.kept if p.label == label)
             sides = [min(picture.size) for picture in found]
-            row = {"class": label, "readable": len(found)}
-            row |= {f"left in {split}": left[split] for split in datasets.SPLITS}
+            counts = {f"left in {split}": left[split] for split in datasets.SPLITS}
+            row = {"class": label, "readable": len(found), **counts}
             row["grey"] = f"{sum(picture.grey for picture in found) / len(found):.0%}"
             row["shorter side"] = " to ".join(map(str, sorted({min(sides), max(sides)})))
             rows.append(row)
         return rows
 
 
-def audit(dataset: str | Path, near: float = NEAR) -> Audit:
+def audit(dataset: str | Path, likeness: float = LIKENESS) -> Audit:
     """Look through a data set (see `datasets.find`) before training on it.
 
-    Of pictures that are the same, one in ``val`` is kept rather than one in ``train``, so that the
-    test stays what it was; none of pictures with two labels; and no class that lacks images in a
-    split. Two pictures are the same if grey thumbnails of 32 x 32 pixels, as they are or mirrored,
-    correlate to ``near``, from 0 to 1: different ones stay below 0.89 within the course's pictures,
-    copies saved as JPEG of quality 30, shrunk to a third or 30 % brighter are above 0.93.
+    Of pictures with the same pixels, one in ``val`` is kept rather than one in ``train``, so that
+    the test stays what it was; none of pictures with two labels; and no class that lacks images in
+    a split. Pairs whose thumbnails, each channel less its mean, correlate to ``likeness``, from 0
+    to 1, as they are or within a class mirrored, are named, and both kept.
     """
-    if not 0 < near <= 1:
-        raise ValueError(f"near is {near!r}: expected a number above 0 and at most 1.")
+    if not 0 < likeness <= 1:
+        raise ValueError(f"likeness is {likeness!r}: expected a number above 0 and at most 1.")
     folder = datasets.find(dataset)
     walked = [entry for split in datasets.SPLITS for entry in _walk(folder, split)]
     files = [entry for entry in walked if not isinstance(entry, Problem)]
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow only warns of can be used
-        looking = pool.map(lambda file: _look(*file), files)
-        looks = list(progress.bar(looking, "looking", len(files)))
+        looks = [*progress.bar(pool.map(lambda f: _look(*f), files), "looking", len(files))]
     problems = [entry for entry in [*walked, *looks] if isinstance(entry, Problem)]
     pictures = [look for look in looks if isinstance(look, Picture)]
-    doubles = list(_doubles(folder, pictures, _alike(pictures, near)))
-    dropped = {problem.path for problem in doubles}
-    kept = [picture for picture in pictures if picture.path not in dropped]
-    broken = list(_broken_classes(folder, kept))
+    doubles = {problem.path: problem for problem in _doubles(folder, pictures)}
+    kept = [picture for picture in pictures if picture.path not in doubles]
+    problems += [*doubles.values(), *(broken := list(_broken_classes(folder, kept)))]
     lost = {problem.path.name for problem in broken}
     kept = [picture for picture in kept if picture.label not in lost]
-    problems += [*doubles, *broken, *_scarcity(folder, kept)]
+    problems += [*_alike(folder, kept, likeness), *_scarcity(folder, kept)]
     kinds = list(dict.fromkeys(problem.kind for problem in problems))
     problems.sort(key=lambda problem: kinds.index(problem.kind))
+    if len(pictures) - len(kept) > len(pictures) / 10:
+        problems.insert(0, Problem("much left out", folder, "over a tenth of all: see why, below"))
     return Audit(folder, tuple(problems), tuple(pictures), tuple(kept))
 
 
 def _walk(folder: Path, split: str) -> Iterator[Problem | tuple[Path, str, str]]:
     """Yield path, split and class of what is named as an image; a problem for anything else."""
-    for top in sorted(path for path in (folder / split).iterdir() if path.name[0] != "."):
-        if not top.is_dir():
+    for top in datasets.visible(folder / split):
+        for place in top.rglob("*/"):
+            if place.suffix.lower() in datasets.ENDINGS:
+                yield Problem("unreadable", place, "a folder with the name of an image")
+        found = []
+        try:
+            found = sorted(datasets.walk(top), key=lambda path: (str(path.parent), path.name))
+        except NotADirectoryError:
             yield Problem("not taken", top, "lies beside the class folders, not in one")
-        for where, folders, names in sorted(os.walk(top, followlinks=True)):
-            for path in (Path(where, name) for name in (*sorted(folders), *sorted(names))):
-                is_image = path.name.lower().endswith(datasets.IMAGE_EXTENSIONS)
-                if any(part[0] == "." for part in path.relative_to(top).parts):
-                    continue  # hidden
-                if path.name in folders:
-                    if is_image:
-                        yield Problem("unreadable", path, "a folder with the name of an image")
-                elif is_image:
-                    yield path, split, top.name
-                else:
-                    known = " ".join(datasets.IMAGE_EXTENSIONS)
-                    yield Problem("not taken", path, f"its name ends in none of {known}")
+        except OSError as error:
+            detail = f"{error.strerror}: nothing of this class was looked at"
+            yield Problem("unreadable", Path(error.filename), detail)
+        others = Counter(path.suffix.lower() for path in found)
+        for path in found:
+            if path.suffix.lower() in datasets.ENDINGS:
+                yield path, split, top.name
+            elif count := others.pop(path.suffix.lower(), 0):
+                detail = f"{count} that end in {path.suffix!r} are not read: save as .jpg"
+                yield Problem("not taken", path, detail)
 
 
 def _look(path: Path, split: str, label: str) -> Picture | Problem:
     """Open a file that is named as an image."""
-    start = b"\xff"  # not known yet
+    what = ""
     try:
         if not path.is_file():  # opening a pipe would wait for ever
             raise ValueError("a link to nothing" if path.is_symlink() else "not a regular file")
         with path.open("rb") as file:
-            start = file.read(512)
+            start = file.read(512).lower()
+        for kind in (kind for kind, sign in OTHERS.items() if re.match(sign, start, re.DOTALL)):
+            what = what or f"{kind} with the name of an image"
         image = loaders.open_photo(path)
     except Exception as error:  # a broken file can make a decoder raise anything
-        what = _other_kind(start) or str(error).removeprefix(f"{path}: ")
-        return Problem("unreadable", path, what)
+        return Problem("unreadable", path, what or str(error).removeprefix(f"{path}: "))
     digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest()
-    small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
-    grey = bool(np.ptp(np.asarray(small, dtype=np.int16), axis=2).max() <= 2)
-    thumbnail = np.asarray(small.convert("L"), dtype=np.float32)
-    thumbnail = thumbnail - thumbnail.mean()
-    length = np.linalg.norm(thumbnail)
-    thumbnail = thumbnail / length if length > SIDE else thumbnail * 0  # one shade is like nothing
+    small = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.float32)
+    grey = bool(np.ptp(small, axis=2).max() <= 2)
+    less = small - small.mean(axis=(0, 1))
+    length = np.linalg.norm(less)
+    thumbnail = less / length if length > 2 * SIDE else less * 0  # one shade is like nothing
     return Picture(path, split, label, image.size, grey, digest, thumbnail)
 
 
-def _other_kind(start: bytes) -> str:
-    """Name what a file is that is no image, by its first bytes, or return nothing."""
-    for name, signatures in OTHERS.items():
-        if any(signature in start.lstrip()[:16].lower() for signature in signatures):
-            return name
-    if start.isascii() and start.decode().replace("\n", "").isprintable():
-        return "a text with the name of an image" if start else "an empty file"
-    return ""
-
-
-def _alike(pictures: list[Picture], near: float) -> dict[tuple[int, int], str]:
-    """Pairs of positions, the smaller first, of pictures that are the same, and in what way."""
-    found: dict[tuple[int, int], str] = {}
-    stack = np.array([picture.thumbnail for picture in pictures]).reshape(-1, SIDE, SIDE)
-    flat, mirrored = (side.reshape(len(stack), -1) for side in (stack, stack[:, :, ::-1]))
-    for start in range(0, len(flat), 1024):
-        for what, others in (("mirrored, ", mirrored), ("", flat)):
-            likeness = flat[start : start + 1024] @ others.T
-            for i, j in np.argwhere(likeness >= near):
-                if start + i < j:
-                    alike = f"{what}alike to {likeness[i, j]:.2f}"
-                    found[int(start + i), int(j)] = f"nearly the same ({alike}) as"
-    places = defaultdict(list)
-    for place, picture in enumerate(pictures):
-        for earlier in places[picture.digest]:
-            found[earlier, place] = "pixel by pixel the same as"
-        places[picture.digest].append(place)
-    return found
-
-
-def _doubles(
-    folder: Path, pictures: list[Picture], pairs: dict[tuple[int, int], str]
-) -> Iterator[Problem]:
+def _doubles(folder: Path, pictures: list[Picture]) -> Iterator[Problem]:
     """Yield a problem for every picture that is to be left out because it is there twice."""
-    groups = DisjointSet(range(len(pictures)))
-    for pair in pairs:
-        groups.merge(*pair)
-    for members in map(sorted, groups.subsets()):
-        keep = min(members, key=lambda i: pictures[i].split != "val")  # the first in val, or at all
-        conflicting = len({pictures[i].label for i in members}) > 1
-        for i in (i for i in members if conflicting or i != keep):
+    same = defaultdict(list)
+    for picture in pictures:
+        same[picture.digest].append(picture)
+    for members in same.values():
+        keep = min(members, key=lambda p: p.split != "val")  # the first in val, or at all
+        conflicting = len({p.label for p in members}) > 1
+        for picture in (p for p in members if conflicting or p is not keep):
             # Name the one that is kept or, of pictures with two labels, one with the other label.
-            like = [j for j in members if (min(i, j), max(i, j)) in pairs]
-            label = pictures[i].label
-            other = max(like, key=lambda j: (pictures[j].label != label, j == keep))
-            across = pictures[i].split != pictures[keep].split
+            other = max(members, key=lambda p: (p.label != picture.label, p is keep))
+            across = picture.split != keep.split
             kind = "two labels" if conflicting else "in train and val" if across else "duplicate"
-            shown = pictures[other].path.relative_to(folder).as_posix()
-            way = pairs[min(i, other), max(i, other)]
-            yield Problem(kind, pictures[i].path, f"{way} {shown}")
+            detail = f"pixel by pixel the same as {other.path.relative_to(folder).as_posix()}"
+            yield Problem(kind, picture.path, detail)
+
+
+def _alike(folder: Path, pictures: list[Picture], likeness: float) -> Iterator[Problem]:
+    """Yield the pairs of each picture and the likest others in each split, the gravest first."""
+    pictures = [picture for picture in pictures if picture.thumbnail.any()]
+    stack = np.array([picture.thumbnail for picture in pictures])
+    found: dict[tuple[int, int], tuple] = {}
+    for step, way in ((1, ""), (-1, ", mirrored")):
+        asking, groups = defaultdict(list), defaultdict(list)
+        for place, picture in enumerate(pictures):
+            label = way and picture.label  # not across classes: a b mirrored is a d
+            asking[label].append(place)
+            groups[label, picture.split].append(place)
+        for (label, _), others in groups.items():
+            search = NearestNeighbors(algorithm="brute").fit(stack[others].reshape(len(others), -1))
+            turned = stack[asking[label]][:, :, ::step].reshape(len(asking[label]), -1)
+            distances, places = search.kneighbors(turned, min(2, len(others)))
+            alike = 1 - distances**2 / 2  # of vectors of length 1
+            for row, k in np.argwhere(alike >= likeness):
+                i, j = sorted((asking[label][row], others[places[row, k]]))
+                one, two = pictures[i], pictures[j]
+                rank = one.split == two.split, one.label == two.label, -alike[row, k], way
+                if i < j:
+                    found[i, j] = min(rank, found.get((i, j), rank))
+    for (i, j), (*_, unlike, way) in sorted(found.items(), key=lambda item: item[1])[:SHOWN]:
+        detail = f"{-unlike:.2f} like {pictures[j].path.relative_to(folder).as_posix()}{way}"
+        yield Problem("look alike", pictures[i].path, detail)
+    if len(found) > SHOWN:
+        yield Problem("look alike", folder, f"{len(found) - SHOWN} more pairs")
 
 
 def _broken_classes(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
     """Yield a problem for every class that is not whole in both splits."""
-    train, val = labels = [
-        {path.name for path in (folder / split).iterdir() if path.is_dir() and path.name[0] != "."}
-        for split in datasets.SPLITS
-    ]
-    for split, other, here, there in (("train", "val", *labels), ("val", "train", val, train)):
-        plain = {"".join(filter(str.isalnum, name.casefold())): name for name in sorted(there)}
+    inside = [datasets.visible(folder / split) for split in datasets.SPLITS]
+    train, val = ({path.name for path in paths if path.is_dir()} for paths in inside)
+    for split, other, here, there in (("train", "val", train, val), ("val", "train", val, train)):
+        plain = {name.casefold(): name for name in sorted(there)}
         for label in sorted(here - there):
-            sought = "".join(filter(str.isalnum, label.casefold()))
-            close = difflib.get_close_matches(sought, plain, n=1, cutoff=0.75)
+            close = difflib.get_close_matches(label.casefold(), plain, n=1, cutoff=0.75)
             meant = f" (is {other}/{plain[close[0]]} meant?)" if close else ""
+            if normalize("NFC", label) in (normalize("NFC", name) for name in there):
+                meant = " in this Unicode form (NFC or NFD), but in the other: rename one"
             detail = f"there is no {other}/{label}{meant}, so the class is left out"
             yield Problem("class names", folder / split / label, detail)
     left = Counter((picture.split, picture.label) for picture in kept)
@@ -270,3 +259,32 @@ def _scarcity(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
         if sizes[large] >= IMBALANCE * sizes[small]:
             detail = f"{sizes[large]} images of {large!r}, only {sizes[small]} of {small!r}"
             yield Problem("imbalance", folder / split / small, detail)
+
+
+def split(folder: str | Path, val: float = 0.2, test: float = 0.0) -> Path:
+    """Copy the images of ``FOLDER/<class>/`` to splits in the new ``FOLDER-split``; return that.
+
+    Each class is in each; ``test/`` the course leaves alone; what is no image goes to ``train/``.
+    """
+    folder = Path(folder).expanduser().absolute()
+    output = folder.with_name(f"{folder.name}-split")
+    if not 0 < val < 1 - test <= 1:
+        raise ValueError(f"val is {val}, test is {test}: expected shares whose sum is below 1.")
+    files = [path for path in datasets.walk(folder) if path.parent != folder]
+    rest = [path for path in files if path.suffix.lower() in datasets.ENDINGS]
+    classes = {path.relative_to(folder).parts[0] for path in rest}
+    if len(classes) < 2 or {"train", "Train"} & classes or output.exists():
+        wanted = f"a folder for each of two or more classes, and no {output.name} beside them"
+        raise ValueError(f"{folder} has images in {sorted(classes)}: expected {wanted}.")
+    parts, whole = {}, len(rest)
+    for part, share in (("test", test), ("val", val))[not test :]:
+        labels = [path.relative_to(folder).parts[0] for path in rest]
+        left, taken = loaders.split(labels, share * whole / len(rest), seed=0)
+        parts[part], rest = [rest[i] for i in taken], [rest[i] for i in left]
+    parts["train"] = rest + [path for path in files if path.suffix.lower() not in datasets.ENDINGS]
+    with datasets.written_whole(output) as unfinished:
+        for path, part in ((path, part) for part, paths in parts.items() for path in paths):
+            target = unfinished / part / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+    return output

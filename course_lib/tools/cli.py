@@ -1,37 +1,46 @@
 """The course from the command line: a function for each command, described by its docstring.
 
-Nothing is imported before a command needs it, so that help and ``info`` come at once.
+Nothing heavy is imported before a command needs it, so that help and ``info`` come at once.
 """
 
 import argparse
 import importlib
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
+
+from course_lib import datasets
 
 Options = argparse.Namespace
 
 
 def run(options: Options) -> int:
-    """Run lessons and make a page of each.
+    """Run copies of the lessons and make a page of each.
 
-    Copies of the lessons are run in their order. Executed notebooks, their pages, index.html and
-    summary.json go to a new folder. Ends with 1 if a lesson failed.
+    These, index.html and summary.json go to a new folder. Ends with 1 if a lesson failed.
     """
     from course_lib.tools import lessons
 
-    notebooks, output = course_root() / "notebooks", options.output or course_root() / "runs"
-    asked = {"preset": options.preset, "overrides": options.overrides, "only": options.only}
+    root = datasets.course_root()
+    notebooks, output = root / "notebooks", options.output or root / "runs"
+    overrides = [(n, dataset(v) if n == "dataset" else v) for n, v in options.overrides]
+    try:
+        _ = [target(value, True) for name, value in overrides if name == "model_file" and value]
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"parameter 'model_file': {error}") from None
+    asked = {"preset": options.preset, "overrides": overrides, "only": options.only}
     if options.resume is None:
         asked["preset"] = options.preset or "default"
     elif any(asked.values()):
-        raise ValueError(
-            "--resume goes on with what was asked for then: give no --only, --preset or -p"
-        )
+        what = "give no --only, --preset or -p"
+        raise ValueError(f"--resume goes on with what was asked for then: {what}")
     else:
-        asked = lessons.asked_before(output, Path(options.resume) if options.resume else None)
+        asked = lessons.asked_before(output, path(options.resume) if options.resume else None)
+        asked["before"] = [old for old in asked["before"] if not outdated(old, asked["folder"])]
     how = {"cell_timeout": options.cell_timeout, "jobs": options.jobs}
     folder, results = lessons.run(notebooks, output, **asked, **how)
     print(lessons.summary(results))
@@ -39,26 +48,36 @@ def run(options: Options) -> int:
     return int(any(result.error for result in results))
 
 
+def outdated(result: Any, folder: Path) -> bool:
+    """Whether a person's own images have changed since a lesson was run on them; if so, say it."""
+    own, copy = Path(result.parameters.get("dataset", "")), folder / f"{result.lesson}.ipynb"
+    if not (own.is_absolute() and copy.exists()):
+        return False
+    stats = [place.stat(follow_symlinks=place.exists()) for place in (own, *own.rglob("*"))]
+    newest = max(max(stat.st_mtime, stat.st_ctime) for stat in stats)
+    if changed := newest > copy.stat().st_mtime - result.seconds:
+        print(f"{result.lesson}: the images in {own} have changed: it is run again")
+    return changed
+
+
 def save(options: Options) -> int:
     """Run lessons afresh and save their outputs in them.
 
-    For authors: run lessons with their own parameters and replace their saved outputs. A lesson in
-    which a cell fails is left as it was; ends with 1 then.
+    For authors. A lesson in which a cell fails is left as it was; ends with 1 then.
     """
     from course_lib import progress
     from course_lib.tools import lessons
 
-    found = lessons.find_lessons(course_root() / "notebooks", options.only)
+    found = lessons.find_lessons(datasets.course_root() / "notebooks", options.only)
     results = [lessons.save(lesson) for lesson in progress.bar(found, "lessons")]
     print(lessons.summary(results))
     return int(any(result.error for result in results))
 
 
 def check(options: Options) -> int:
-    """Tell whether the saved outputs still hold.
+    """Tell whether the saved outputs still hold, and the structure of the lessons.
 
-    Run the lessons again and compare every output with the saved one; check their structure too.
-    Needs pytest and nbval.
+    Runs them again and compares every output with the saved one. Needs pytest and nbval.
     """
     from course_lib.tools import lessons
 
@@ -66,45 +85,39 @@ def check(options: Options) -> int:
         importlib.import_module(package)
     command = [sys.executable, "-m", "pytest", "tests/notebooks"]
     if options.only:
-        found = lessons.find_lessons(course_root() / "notebooks", options.only)
+        found = lessons.find_lessons(datasets.course_root() / "notebooks", options.only)
         command += ["-k", " or ".join(lesson.name for lesson in found)]
-    return subprocess.run(command, cwd=course_root(), check=False).returncode
+    return subprocess.run(command, cwd=datasets.course_root(), check=False).returncode
 
 
 def verdicts(options: Options) -> int:
     """Answer every lesson's questions on three data sets.
 
-    Run the lessons on insects rendered anew and on the article's photos, and write
-    notebooks/VERDICTS.md: those answers beside the saved ones.
+    On insects rendered anew and on the article's photos too; all go into notebooks/VERDICTS.md.
     """
     from course_lib.tools import verdicts
 
-    output = options.output or course_root() / "runs" / "verdicts"
-    print(verdicts.collect(course_root() / "notebooks", output, options.only))
+    output = options.output or datasets.course_root() / "runs" / "verdicts"
+    print(verdicts.collect(datasets.course_root() / "notebooks", output, options.only))
     return 0
 
 
 def book(options: Options) -> int:
-    """Make a site of all lessons, to be read without a network.
+    """Make a site of all lessons as they were executed, to be read without a network.
 
-    It shows the lessons as they were executed, with contents, search, a dark mode and copy buttons,
-    opens from the disk and loads nothing from elsewhere. Ends with 1 if something on a page is not
-    right, such as a link that leads nowhere.
+    Ends with 1 if something on a page is not right, such as a link that leads nowhere.
     """
     from course_lib.tools import book
 
-    output = options.output or course_root() / "runs" / "book"
-    warnings = book.build(options.lessons or course_root() / "notebooks", output)
+    output = options.output or datasets.course_root() / "runs" / "book"
+    warnings = book.build(options.lessons or datasets.course_root() / "notebooks", output)
     print(*warnings, sep="\n", end="\n" * bool(warnings), file=sys.stderr)
     print(f"book: {output.resolve() / 'index.html'}")
     return int(bool(warnings))
 
 
 def download(options: Options) -> int:
-    """Fetch a data set.
-
-    It goes into data/, whole and compared with what was published.
-    """
+    """Fetch a data set into data/, compared with what was published."""
     from course_lib.tools import download
 
     print(f"data set {options.name}: {download.download(options.name)}")
@@ -112,10 +125,10 @@ def download(options: Options) -> int:
 
 
 def train(options: Options) -> int:
-    """Fine-tune a network, on one device or on many.
+    """Fine-tune a network, on one device or on many; judge it once on the test images.
 
-    It is judged once on the test images. For one process on each of N devices: 'torchrun
-    --standalone --nproc-per-node=N -m course_lib train' and the same options.
+    For one process on each of N devices: 'torchrun --standalone --nproc-per-node=N -m course_lib
+    train' and the same options.
     """
     from course_lib.tools import finetune
 
@@ -129,29 +142,38 @@ def train(options: Options) -> int:
 def audit(options: Options) -> int:
     """Tell what is wrong with a folder of images.
 
-    Open every image of a data set, and name those that are unreadable, doubled, misplaced or
-    scarce. Changes nothing. Ends with 1 if there is anything to name.
+    Names those that are unreadable, doubled, alike, misplaced or scarce, and changes nothing. Ends
+    with 1 if there is anything to name.
     """
     from course_lib.tools import audit
 
-    found = audit.audit(options.dataset)
+    found = audit.audit(options.dataset, options.likeness)
     print(*found.lines(), sep="\n", end="\n" if found.problems else "")
     print(f"{len(found.pictures)} readable images, {len(found.kept)} left to train and test on")
     return int(bool(found.problems))
 
 
-def predict(options: Options) -> int:
-    """Tell what a trained model sees in photos.
+def split(options: Options) -> int:
+    """Divide a folder of classes into train/ and val/.
 
-    Print path, class and probability of photos, separated by tabs. Ends with 1 if a photo could not
-    be read; the others are answered all the same.
+    Copies the images to a new folder beside it, at random, class by class.
     """
-    from course_lib import devices
+    from course_lib.tools import audit
+
+    folder = audit.split(options.folder, options.val, options.test)
+    print(f"{folder} is made: go on with 'python -m course_lib audit {folder}'")
+    return 0
+
+
+def predict(options: Options) -> int:
+    """Tell what a trained model sees in photos: path, class and probability, separated by tabs.
+
+    Ends with 1 if a photo could not be read; the others are answered all the same.
+    """
     from course_lib.tools import export
 
-    exported = export.load(options.model, devices.pick_device(options.device))
-    failed = False
-    for photo in options.photos:
+    exported, failed = export.load(options.model, options.device), False
+    for photo in (photo for given in options.photos for photo in photos(given)):
         try:
             label, probability = export.classify(exported, photo)
         except (ValueError, OSError) as error:
@@ -162,28 +184,38 @@ def predict(options: Options) -> int:
     return int(failed)
 
 
+def photos(given: Path) -> Iterator[Path]:
+    """A file, the images in a folder, or what a pattern means that the shell left alone."""
+    root = Path(given.anchor)
+    matches = [] if given.exists() else sorted(root.glob(str(given.relative_to(root))))
+    for found in matches or [given]:
+        inside = datasets.walk(found) if found.is_dir() else ()
+        yield from [p for p in inside if p.suffix.lower() in datasets.ENDINGS] or [found]
+
+
 def bench(options: Options) -> int:
     """Measure how fast the training is, beside the article's and others'."""
-    script = course_root() / "tests" / "benchmarks" / "speed.py"
+    script = datasets.course_root() / "tests" / "benchmarks" / "speed.py"
     return subprocess.run([sys.executable, str(script), *options.rest], check=False).returncode
 
 
 def info(options: Options) -> int:
-    """Tell what is installed, and whether it is what the course needs.
+    """Tell what is installed, on which device and data, and whether it is what the course needs.
 
-    List packages that are missing or of another version, device and data. Ends with 1 if there are.
+    Ends with 1 if a package is missing or of another version.
     """
     from course_lib.tools import info
 
     print(info.report())
-    from course_lib import datasets, devices  # after that: torch may be what is missing
+    from course_lib import devices  # after that: torch may be what is missing
 
     print(f"device: {devices.pick_device('auto')}")
     for name in datasets.KNOWN:
         try:
-            print(f"data set {name}: {datasets.find(name)}")
+            there = datasets.find(name)
         except OSError as error:
-            print(f"data set {name}: not here ({error})")
+            there = f"not here ({error})"
+        print(f"data set {name}: {there}")
     return int(bool(info.check()))
 
 
@@ -207,6 +239,29 @@ def names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def path(text: str) -> Path:
+    """Read a path, in which ``~`` is the person's home, also where the shell left it alone."""
+    return Path.home() / text[2:] if text[:2] in ("~", "~/") else Path(text)
+
+
+def dataset(text: str) -> str:
+    """Read a name of a data set, or a path, which starts where the person stands."""
+    is_path = "/" in text or os.sep in text or path(text).exists()
+    return str(path(text).absolute()) if is_path and text not in ("", *datasets.KNOWN) else text
+
+
+def target(text: str, models: bool = False) -> Path:
+    """Read the path of a file to write, and refuse at once what would fail after the training."""
+    file = path(text).absolute()
+    there = next(folder for folder in file.parents if folder.exists())
+    if file.is_dir() or not (there.is_dir() and os.access(there, os.W_OK)):
+        why = "it is a folder" if file.is_dir() else f"{there} is no folder that you can write to"
+        raise argparse.ArgumentTypeError(f"{file} cannot be written: {why}")
+    if (file.suffix == ".safetensors") != models:
+        raise argparse.ArgumentTypeError(f"{file}: models, and only they, end in .safetensors")
+    return file
+
+
 def build_parser() -> Parser:
     """Describe the commands and their options."""
     parser = Parser(prog="python -m course_lib", description="Run and check the course.")
@@ -219,60 +274,60 @@ def build_parser() -> Parser:
             function.__name__, help=title.removesuffix("."), description=text or title, **settings
         )
         command.set_defaults(command=function)
-        return lambda name, metavar, help, **how: command.add_argument(
-            name, metavar=metavar, help=help, **how
+        return lambda name, takes, help, type=str, **how: command.add_argument(
+            name, help=help, **how, **({"metavar": takes, "type": type} if takes else {})
         )
 
     option = add(run)
     option("--preset", "NAME", "of presets.toml: default, smoke (does everything run?) or article")
     given = "a parameter for every lesson that has it, as in '-p epochs 5'; may be repeated"
     option("-p", ("NAME", "VALUE"), given, dest="overrides", nargs=2, action="append", default=[])
-    limit = "a cell that takes longer fails (default: what the preset says, else 1800)"
-    option("--cell-timeout", "SECONDS", limit, type=positive)
-    option("--jobs", "N", "lessons that run at a time (default: 2); 1 to time them", type=positive)
-    option("--output", "FOLDER", "where to put the run (default: runs/)", type=Path)
+    option("--cell-timeout", "SECONDS", "a cell that takes longer fails (default: 1800)", positive)
+    option("--jobs", "N", "lessons that run at a time (default: 2); 1 to time them", positive)
+    option("--output", "FOLDER", "where to put the run (default: runs/)", path)
     again = "go on with the newest run, or that in FOLDER: what failed, is missing or has changed"
     option("--resume", "FOLDER", again, nargs="?", const="")
-    chosen = "these lessons, as in '--only 08' or '--only 07,08'; may be repeated"
     answers = add(verdicts)
-    answers("--output", "FOLDER", "where the runs go (default: runs/verdicts)", type=Path)
+    answers("--output", "FOLDER", "where the runs go (default: runs/verdicts)", path)
+    chosen = "these lessons, as in '--only 08' or '--only 07,08'; may be repeated"
     for command in (option, add(save), add(check), answers):
-        command("--only", "NN", chosen, type=names, action="extend", default=[])
+        command("--only", "NN", chosen, names, action="extend", default=[])
     option = add(book)
-    option("--lessons", "FOLDER", "executed lessons, such as a run's (default: saved)", type=Path)
-    option("--output", "FOLDER", "where the site goes, replaced (default: runs/book)", type=Path)
+    option("--lessons", "FOLDER", "executed lessons, such as a run's (default: saved)", path)
+    option("--output", "FOLDER", "where the site goes, replaced (default: runs/book)", path)
     add(download)("name", "NAME", "hymenoptera, the photos of the article")
     option = add(train, argument_default=argparse.SUPPRESS)  # the defaults are those of Settings
-    option("--dataset", "NAME", "insects (default), hymenoptera, or a folder with train/ and val/")
+    model = partial(target, models=True)
+    option("--dataset", "NAME", "insects (default), hymenoptera, or a folder's path", dataset)
     option("--backbone", "NAME", "efficientnet_lite0 (default), resnet18, or a name of timm")
-    option("--epochs", "N", "passes over the training images (default: 3)", type=int)
-    option("--batch-size", "N", "images per step, of all processes (default: 32)", type=int)
-    option("--learning-rate", "RATE", "of the first seven epochs (default: 0.01)", type=float)
-    option("--image-size", "PIXELS", "side of the images (default: 128)", type=int)
-    option("--seed", "N", "of the split, the head, the order, the crops (default: 0)", type=int)
-    option("--workers", "N", "processes that load images, per process (default: 0)", type=int)
+    option("--epochs", "N", "passes over the training images (default: 3)", int)
+    option("--batch-size", "N", "images per step, of all processes (default: 32)", int)
+    option("--learning-rate", "RATE", "of the first seven epochs (default: 0.01)", float)
+    option("--image-size", "PIXELS", "side of the images (default: 128)", int)
+    option("--seed", "N", "of the split, the head, the order, the crops (default: 0)", int)
+    option("--workers", "N", "processes that load images, per process (default: 0)", int)
     option("--device", "NAME", "auto (default), cpu, cuda or mps")
-    option("--checkpoint", "FILE", "keeps the run; one that was killed goes on there", type=Path)
-    switch = commands.choices["train"].add_argument
-    switch("--frozen", action="store_true", help="train the head alone")
-    scratch, plain = "start from random weights", "no random crops and flips"
-    switch("--from-scratch", dest="pretrained", action="store_false", help=scratch)
-    switch("--no-augment", dest="augment", action="store_false", help=plain)
-    add(audit)("dataset", "FOLDER", "a folder with train/ and val/")
+    option("--checkpoint", "FILE", "keeps the run; one that was killed goes on there", target)
+    option("--model", "FILE.safetensors", "gets the trained model, for 'predict'", model)
+    option("--frozen", None, "train the head alone", action="store_true")
+    off = {"action": "store_false"}
+    option("--from-scratch", None, "start from random weights", dest="pretrained", **off)
+    option("--no-augment", None, "no random crops and flips", dest="augment", **off)
+    option = add(audit)
+    option("dataset", "FOLDER", "a folder with train/ and val/", dataset)
+    alike = "correlation from which pictures are named as alike (default: 0.97)"
+    option("--likeness", "SHARE", alike, float, default=0.97)
+    option = add(split)
+    option("folder", "FOLDER", "a folder with a folder of images for each class", path)
+    option("--val", "SHARE", "of each class for val/ (default: 0.2)", float, default=0.2)
+    option("--test", "SHARE", "for test/, which the course leaves alone", float, default=0.0)
     option = add(predict)
-    option("model", "MODEL", "a .safetensors file that lesson 12 saved")
-    option("photos", "PHOTO", "image files", nargs="+")
+    option("model", "MODEL", "a .safetensors file of lesson 12 or 'train --model'", path)
+    option("photos", "PHOTO", "images, folders of them, patterns such as '*.jpg'", path, nargs="+")
     option("--device", "NAME", "auto (default), cpu, cuda or mps", default="auto")
     add(bench, add_help=False)  # the benchmark has options of its own: 'bench --help'
     add(info)
     return parser
-
-
-def course_root() -> Path:
-    """Folder of the course; asked of `datasets`, which are not imported for help's sake alone."""
-    from course_lib import datasets
-
-    return datasets.course_root()
 
 
 def complain(error: object) -> None:
@@ -282,6 +337,9 @@ def complain(error: object) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what the person at the keyboard got wrong ends in one line and 2."""
+    for stream in (sys.stdout, sys.stderr):  # whatever their encoding, any name can be printed
+        if hasattr(stream, "reconfigure"):  # not a notebook's, nor one in memory
+            stream.reconfigure(errors="backslashreplace")
     parser = build_parser()
     options, others = parser.parse_known_args(arguments)
     if options.command is bench:
@@ -292,7 +350,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.command(options)
     except ImportError as error:
         complain(f"{error}: python -m pip install -r requirements.txt brings it")
-    except (ValueError, RuntimeError, FloatingPointError, OSError) as error:
+    except (
+        ValueError,
+        RuntimeError,
+        ArithmeticError,
+        OSError,
+        argparse.ArgumentTypeError,
+    ) as error:
         complain(error)
     except KeyboardInterrupt:
         advice = "; 'run --resume' goes on from here" if options.command is run else ""

@@ -1,9 +1,9 @@
 """A trained classifier in one file, with all that it takes to use it somewhere else.
 
-Weights alone are not a classifier: without the names of the classes, the size of the images and the
-normalisation nobody can use them, and with a wrong one they answer wrongly without complaint. So
-all of it goes into one `safetensors <https://huggingface.co/docs/safetensors>`_ file. Such a file
-holds numbers and text; reading it runs no code, unlike a pickle (``.pt``, ``.pth``).
+Without the names of the classes, the size of the images and the normalisation, weights answer
+wrongly without complaint. So all of it goes into one `safetensors
+<https://huggingface.co/docs/safetensors>`_ file, which runs no code when it is read, unlike a
+pickle (``.pt``, ``.pth``).
 """
 
 import copy
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from course_lib import datasets, devices, loaders, models, training
@@ -27,10 +27,9 @@ FORMAT = "course_lib model 1"
 
 @dataclass(frozen=True)
 class Exported:
-    """A classifier with the names of its outputs, in their order, and what its images are like.
+    """A classifier, the names of its outputs in their order, and what else its use takes.
 
-    ``backbone`` is the name for `models.build_model`, ``image_size`` the side in pixels of the
-    images that it was trained on.
+    ``backbone`` is its name for `models.build_model`, ``image_size`` the side in pixels.
     """
 
     model: models.Classifier
@@ -42,40 +41,44 @@ class Exported:
         datasets.whole("image_size", self.image_size, 8)
         outputs = self.model.head.out_features
         if len(self.classes) != outputs or len(set(self.classes)) != outputs:
-            raise ValueError(
-                f"classes are {list(self.classes)}: expected {outputs} different names, one for "
-                "each output of the model."
-            )
+            what = f"expected {outputs} different names, one for each output of the model."
+            raise ValueError(f"classes are {list(self.classes)}: {what}")
 
     def metadata(self) -> dict[str, str]:
         """All but the weights, as texts: what both kinds of file hold beside them."""
-        return {
-            "format": FORMAT,
-            "backbone": self.backbone,
-            "classes": json.dumps(self.classes, ensure_ascii=False),
-            "image_size": json.dumps(self.image_size),
-            "preprocessing": json.dumps(asdict(self.model.preprocessing)),
-        }
+        seen, classes = json.dumps(asdict(self.model.preprocessing)), json.dumps(self.classes)
+        about = {"format": FORMAT, "backbone": self.backbone, "preprocessing": seen}
+        return {**about, "classes": classes, "image_size": str(self.image_size)}
 
 
 def save(path: str | Path, exported: Exported) -> None:
     """Write a classifier into one safetensors file, whole or not at all."""
+    path = _named(path, ".safetensors")
     # Copies, each in plain order: the format knows no shared memory and no channels-last.
     weights = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in exported.model.state_dict().items()
     }
     with datasets.written_whole(path) as part:
-        save_file(weights, part, metadata=exported.metadata())
+        part.write_bytes(to_bytes(weights, exported.metadata()))  # save_file would hide it: 0600
+
+
+def _named(path: str | Path, ending: str) -> Path:
+    """The path with ``~`` read, if it has its ending: no two kinds of file may share a name."""
+    path = Path(path).expanduser()
+    if path.suffix != ending:
+        raise ValueError(f"{path}: expected a name that ends in {ending}.")
+    return path
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Exported:
     """Read a classifier that `save` wrote, in evaluation mode; nothing in the file is executed.
 
-    Its logits are those of the model saved, bit for bit on the same kind of device with as many
-    threads. A file that is damaged, of another program, or at odds with itself is a ValueError.
+    Its logits are those of the model saved, bit for bit on the same kind of device and threads. A
+    file that is damaged, of another program, or at odds with itself is a ValueError.
     """
-    if not Path(path).is_file():
+    path = Path(path).expanduser()
+    if not path.is_file():
         raise ValueError(f"there is no model file {path}.")
     try:
         with safe_open(path, framework="pt") as file:
@@ -83,10 +86,10 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Exported:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         exported.model.load_state_dict(weights)
     except Exception as error:  # what makes no sense can make every step of this stumble
+        why = textwrap.shorten(str(error), 300)
         raise ValueError(
-            f"{path} is not a whole model file of this course "
-            f"({textwrap.shorten(str(error), 300)}). Only safetensors files are read that "
-            "course_lib.tools.export.save wrote: a pickle (.pt, .pth) could run code."
+            f"{path} is not a whole model file of this course ({why}). Only files are read that "
+            "lesson 12 or 'train --model' wrote: a pickle (.pt, .pth) could run code."
         ) from None
     exported.model.to(devices.pick_device(device), memory_format=torch.channels_last).eval()
     return exported
@@ -96,13 +99,13 @@ def _described(metadata: dict[str, str]) -> Exported:
     """Build the classifier that a file's metadata describe, with random weights."""
     if metadata.get("format") != FORMAT:
         raise ValueError("it is of another program, or of another version of the course")
-    classes, stored, size = (
-        json.loads(metadata[name]) for name in ("classes", "preprocessing", "image_size")
-    )
+    names = ("classes", "preprocessing", "image_size")
+    classes, stored, size = (json.loads(metadata[name]) for name in names)
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError(f"the classes are {classes!r}")
     stored |= {name: tuple(stored[name]) for name in ("mean", "std")}
-    model = models.build_model(metadata["backbone"], len(classes), pretrained=False)
+    how = {"pretrained": False, "image_size": size}
+    model = models.build_model(metadata["backbone"], len(classes), **how)
     model.preprocessing = loaders.Preprocessing(**stored)
     black = torch.zeros(3, 8, 8, dtype=torch.uint8)
     if not loaders.eval_transform(model.preprocessing, size)(black).isfinite().all():
@@ -114,16 +117,14 @@ def read(exported: Exported, photo: str | Path) -> Tensor:
     """One photo as the model wants to see it: float32, (3, image_size, image_size), normalised."""
     photo = Path(photo)
     if not photo.is_file():  # not there; or a pipe, which would be waited for
-        raise FileNotFoundError(f"{photo}: there is no file of this name")
+        what = "image in this folder" if photo.is_dir() else "file of this name"
+        raise FileNotFoundError(f"{photo}: there is no {what}")
     transform = loaders.eval_transform(exported.model.preprocessing, exported.image_size)
     return transform(torch.from_numpy(np.array(loaders.open_photo(photo))).movedim(2, 0))
 
 
 def logits(exported: Exported, photos: Sequence[str | Path]) -> Tensor:
-    """Logits of photos, float32, (N, classes), on the CPU.
-
-    Each is looked at by itself: what is said of it does not depend on the others, not by a bit.
-    """
+    """Logits of photos, float32, (N, classes), on the CPU; each is looked at by itself."""
     device = next(exported.model.parameters()).device
     batches = ((read(exported, photo)[None], torch.zeros(1, dtype=torch.int64)) for photo in photos)
     return training.predict(exported.model, batches, device).logits
@@ -140,21 +141,16 @@ def save_onnx(path: str | Path, exported: Exported) -> None:
     """Write a classifier as one ONNX file, which programs without torch can run.
 
     It maps ``images``, float32, (batch, 3, image_size, image_size), normalised, to ``logits``, for
-    any number of images; the rest lies in its metadata. See `torch.onnx.export
-    <https://docs.pytorch.org/docs/stable/onnx_export.html>`_.
+    any number of images; the rest lies in its metadata.
     """
+    path = _named(path, ".onnx")
     images = torch.zeros(2, 3, exported.image_size, exported.image_size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the exporter's own insides
-        program = torch.onnx.export(
-            copy.deepcopy(exported.model).cpu().eval(),
-            (images,),
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            dynamo=True,
-            verbose=False,
-        )
+        model, one = copy.deepcopy(exported.model).cpu().eval(), torch.export.Dim("batch")
+        names = {"input_names": ["images"], "output_names": ["logits"]}
+        how = {"dynamic_shapes": ({0: one},), "dynamo": True, "verbose": False}
+        program = torch.onnx.export(model, (images,), **names, **how)
     program.model.metadata_props.update(exported.metadata())
     with datasets.written_whole(path) as part:
         program.save(part, external_data=False)

@@ -3,14 +3,14 @@
 The recipe is the article's: stochastic gradient descent with momentum, the learning rate divided by
 ten every seven epochs, the epoch chosen on validation images, the test images looked at once.
 
-``torchrun`` starts one process per device. Each holds a replica of the model and works on its share
-of every batch; all draw the same batches, and every image rolls dice of its own. So the result does
-not depend on how many processes took part, to within rounding, unless BatchNorm learns on CPUs.
+All processes of ``torchrun`` draw the same batches, each works on its share, and every image rolls
+dice of its own. So the result does not depend on how many took part, to within rounding, unless
+BatchNorm learns on CPUs.
 """
 
+import hashlib
 import math
 import os
-import random
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -30,8 +30,10 @@ from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader, Dataset
 
 from course_lib import datasets, devices, loaders, models, training
+from course_lib.tools import export
 
-MAY_CHANGE = ("epochs", "workers", "device", "checkpoint")  # settings, when a run goes on
+# Settings, when a run goes on. Of the data set, classes and images are compared, not the name.
+MAY_CHANGE = {"dataset", "epochs", "workers", "device", "checkpoint", "model"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Settings:
     workers: int = 0  # processes that load images, for each that trains
     device: str = "auto"
     checkpoint: Path | None = None  # holds the run after every epoch; one that is there goes on
+    model: Path | None = None  # gets the trained classifier, as `export.save` writes it
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Outcome:
     rank: int
     processes: int
     device: torch.device
+    begun: int = 0  # epochs that the checkpoint held already
 
     def report(self) -> str:
         """Epochs and test accuracy, in a few lines."""
@@ -70,8 +74,10 @@ class Outcome:
         lines += ["epoch  training loss  validation accuracy  seconds"] * bool(history.seconds)
         rows = zip(history.train_loss, history.val_accuracy, history.seconds, strict=True)
         for number, (loss, accuracy, seconds) in enumerate(rows):
-            kept = "  kept" if number == history.best_epoch else ""
+            kept = "  kept" * (number == history.best_epoch)
             lines.append(f"{number + 1:5}  {loss:13.4f}  {accuracy:19.3f}  {seconds:7.1f}{kept}")
+        nothing = f"nothing was trained: {self.begun} epochs were done before"
+        lines += [nothing] * (self.begun == len(history.seconds))
         accuracy, count = self.test.metrics.accuracy, len(self.test.labels)
         return "\n".join([*lines, f"test accuracy {accuracy:.3f} ({count} images)"])
 
@@ -84,29 +90,30 @@ def run(settings: Settings) -> Outcome:
         rank, size = place()
         if rank > 0:
             os.environ["COURSE_LIB_PROGRESS"] = "0"  # one bar is enough
-        classes = datasets.scan(datasets.find(settings.dataset)).classes
-        drawn = {"pretrained": settings.pretrained, "seed": settings.seed}
-        model: nn.Module = models.build_model(settings.backbone, len(classes), **drawn)
+        listing = datasets.scan(datasets.find(settings.dataset))
+        classes, pixels, batch = listing.classes, settings.image_size, settings.batch_size
+        drawn = {"pretrained": settings.pretrained, "seed": settings.seed, "image_size": pixels}
+        alone = models.build_model(settings.backbone, len(classes), **drawn)
         how = {"augment": settings.augment, "seed": settings.seed, "num_workers": settings.workers}
-        splits = loaders.make_loaders(
-            settings.dataset, model.preprocessing, settings.image_size, settings.batch_size, **how
-        )
+        splits = loaders.make_loaders(listing, alone.preprocessing, pixels, batch, **how)
         photos = splits.train.dataset
-        shares = Shares(len(photos), settings.batch_size)
+        shares = Shares(len(photos), batch)
         how = {"num_workers": settings.workers, "pin_memory": device.type == "cuda"}
         train = DataLoader(OwnDice(photos), batch_sampler=shares, generator=shares.generator, **how)
         if settings.frozen:
-            models.freeze_backbone(model)
-        model.to(device, memory_format=torch.channels_last)
-        model = replicate(model) if size > 1 else model
+            models.freeze_backbone(alone)
+        alone.to(device, memory_format=torch.channels_last)
+        model: nn.Module = replicate(alone) if size > 1 else alone
         trained = [p for p in model.parameters() if p.requires_grad]
         optimizer = SGD(trained, settings.learning_rate, momentum=0.9)
         scheduler = StepLR(optimizer, step_size=7, gamma=0.1)
         parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
-        begun, file = None, settings.checkpoint
         precision = str(devices.pick_precision("auto", device, model)).removeprefix("torch.")
+        run, begun, file = None, 0, settings.checkpoint
+        about = identity(settings, listing) if file is not None else {}
         if file is not None and Path(file).exists():
-            begun, precision = restore(settings, parts, shares.generator)
+            run, precision = restore(file, about, parts, shares.generator)
+            begun = len(run.history.seconds)
 
         def after_epoch(run: training.Run) -> None:
             history = run.history  # the means over all images, whoever saw them
@@ -116,84 +123,60 @@ def run(settings: Settings) -> Outcome:
             history.train_accuracy[-1] = float(np.average(accuracies, weights=counts))
             if file is not None:
                 state = {name: part.state_dict() for name, part in parts.items()}
-                state |= {"settings": _fixed(settings), "precision": precision}
-                state |= {**vars(run), "history": asdict(history)}
-                state["random"] = from_each(random_state(shares.generator))
+                state |= {**vars(run), "history": asdict(history), "precision": precision}
+                dice = torch.get_rng_state(), torch.cuda.get_rng_state_all()
+                dice = from_each((*dice, shares.generator.get_state()))
                 if rank == 0:
                     for left in Path(file).parent.glob(f".{Path(file).name}-*"):  # by a kill
                         shutil.rmtree(left)
                     with datasets.written_whole(file) as part:
-                        torch.save(state, part)
+                        torch.save({**state, "about": about, "dice": dice}, part)
 
-        how = {"device": device, "precision": precision, "run": begun, "after_epoch": after_epoch}
-        history = training.fit(
-            **parts, train=train, val=splits.val, epochs=settings.epochs, seed=settings.seed, **how
-        )
+        how = {"device": device, "precision": precision, "run": run, "after_epoch": after_epoch}
+        how |= {"epochs": settings.epochs, "seed": settings.seed}
+        history = training.fit(**parts, train=train, val=splits.val, **how)
         history, test = from_each((history, training.predict(model, splits.test, device)))[0]
-        return Outcome(history, test, rank, size, device)
+        if settings.model is not None and rank == 0:
+            export.save(settings.model, export.Exported(alone, classes, settings.backbone, pixels))
+        return Outcome(history, test, rank, size, device, begun)
 
 
-def _fixed(settings: Settings) -> dict[str, Any]:
-    """Settings with which a run must go on as it began."""
-    every = {**asdict(settings), "dataset": str(settings.dataset)}
-    return {name: value for name, value in every.items() if name not in MAY_CHANGE}
+def identity(settings: Settings, listing: datasets.Listing) -> dict[str, Any]:
+    """All that must be as it was when a run goes on: settings, classes, and every image's bytes."""
+    digest, count = hashlib.sha256(), sum(map(len, listing.files.values()))
+    for split, files in listing.files.items():
+        for path, label in files:
+            digest.update(ascii((split, label, path.name)).encode() + path.read_bytes())
+    images = f"{count} (SHA-256 {digest.hexdigest()[:12]}…)"
+    same = {name: value for name, value in asdict(settings).items() if name not in MAY_CHANGE}
+    return {"classes": listing.classes, "images": images, **same}
 
 
 def restore(
-    settings: Settings, parts: Mapping[str, Any], generator: torch.Generator
+    path: Path, about: Mapping[str, Any], parts: Mapping[str, Any], generator: torch.Generator
 ) -> tuple[training.Run, str]:
     """Put a run back to its checkpoint: parts with a ``state_dict`` in place, and all dice.
 
-    Returns how far it has come, and in which precision. What was made with other settings, or does
-    not fit the model, is a ValueError of one sentence.
+    Returns how far it has come, and in which precision. A run of another `identity` is refused.
     """
-    path = settings.checkpoint
+    advice = "or name another file."
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)  # nothing is executed
-        began = dict(state["settings"])
+        was = {name: state["about"][name] for name in about}
     except Exception as error:  # bytes that make no sense make the reader raise nearly everything
-        raise ValueError(
-            f"{path} is not a whole checkpoint of this course, so it was not read "
-            f"({textwrap.shorten(repr(error), 300)}). Delete it, or name another file."
-        ) from None
-    for name, given in _fixed(settings).items():
-        if began.get(name) != given:
-            raise ValueError(
-                f"{path} is of a run with {name} {began.get(name)!r}, not {given!r}. Go on with "
-                "the settings it was made with, or name another file."
-            )
-    try:
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"{path} does not fit this model ({textwrap.shorten(str(error), 300)}). Go on with the "
-            "data set it was made with, or name another file."
-        ) from None
-    set_random_state(state["random"][place()[0] % len(state["random"])], generator)
+        why = f"so it was not read ({textwrap.shorten(repr(error), 300)}). Delete it, {advice}"
+        raise ValueError(f"{path} is not a whole checkpoint of this course, {why}") from None
+    if differ := [name for name in about if was[name] != about[name]]:
+        old, new = (", ".join(f"{n} {each[n]!r}" for n in differ) for each in (was, about))
+        raise ValueError(f"{path} is of a run with {old}, not {new}: go on with that, {advice}")
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    dice, cuda, order = state["dice"][place()[0] % len(state["dice"])]
+    torch.set_rng_state(dice)
+    torch.cuda.set_rng_state_all(cuda[: torch.cuda.device_count()])
+    generator.set_state(order)
     history = training.History(**state["history"])
     return training.Run(history, state["best"], state["best_weights"]), state["precision"]
-
-
-def random_state(generator: torch.Generator) -> dict[str, Any]:
-    """State of every random generator that training draws from, that of its loader included."""
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - libraries draw from the global one
-    return {
-        "python": random.getstate(),
-        "numpy": (name, keys.tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all(),
-        "loader": generator.get_state(),
-    }
-
-
-def set_random_state(state: Mapping[str, Any], generator: torch.Generator) -> None:
-    """Put every random generator back to where `random_state` found it."""
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])  # noqa: NPY002
-    torch.set_rng_state(state["torch"])
-    torch.cuda.set_rng_state_all(state["cuda"][: torch.cuda.device_count()])
-    generator.set_state(state["loader"])
 
 
 def place() -> tuple[int, int]:
@@ -211,12 +194,11 @@ def processes(device: str) -> Iterator[torch.device]:
         raise ValueError(f"device is {device!r}: expected auto, cpu, cuda for several processes.")
     own = torch.device("cpu")
     if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
-        there = torch.cuda.device_count()
-        if (started := int(os.environ["LOCAL_WORLD_SIZE"])) > there:
-            raise ValueError(
-                f"{started} processes were started on this machine, but it has {there} CUDA "
-                f"devices. Use torchrun --nproc-per-node={max(there, 1)}, or device cpu."
-            )
+        there, started = torch.cuda.device_count(), int(os.environ["LOCAL_WORLD_SIZE"])
+        if started > there:
+            what = f"{started} processes were started on this machine, but it has {there} CUDA"
+            advice = f"torchrun --nproc-per-node={max(there, 1)}, or device cpu"
+            raise ValueError(f"{what} devices. Use {advice}.")
         own = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(own)
     dist.init_process_group("cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo")
@@ -237,9 +219,8 @@ def from_each(value: Any) -> list[Any]:
 def replicate(model: nn.Module) -> DistributedDataParallel:
     """Let a model learn as one with those of the other processes; its weights keep their names.
 
-    Gradients are averaged over images, not over processes. On CUDA, BatchNorm becomes
-    `torch.nn.SyncBatchNorm`, which sees the whole batch; there is none for CPUs, where each process
-    normalises by its own share. Statistics for evaluation are those of the first process.
+    Gradients are averaged over images, not over processes. On CUDA, BatchNorm sees the whole batch;
+    on CPUs, a process's share, and the first process's statistics are those of evaluation.
     """
     if next(model.parameters()).is_cuda:
         model = convert_sync_batchnorm(model)
@@ -262,18 +243,19 @@ def replicate(model: nn.Module) -> DistributedDataParallel:
 class Shares:
     """Of every batch the part of this process: positions, each with a seed for the image's dice.
 
-    An epoch is divided as evenly as possible into as few batches as ``batch_size`` allows, however
-    many processes share them. The generator must be seeded alike in all of them.
+    As few batches as ``batch_size`` allows, as even as possible. The generator must be seeded alike
+    in all processes.
     """
 
     def __init__(self, count: int, batch_size: int) -> None:
         self.count, self.batches = count, math.ceil(count / batch_size)
         self.generator, (self.rank, self.size) = torch.Generator(), place()
         if (smallest := count // self.batches) < self.size:
-            raise ValueError(
-                f"{self.size} processes cannot share a batch of {smallest} images: each needs one "
-                "at least. Use a larger batch size or more images, or start fewer processes."
+            what = (
+                f"{self.size} processes cannot share a batch of {smallest} images: each needs one"
             )
+            advice = "use a larger batch size or more images, or start fewer processes"
+            raise ValueError(f"{what} at least; {advice}.")
 
     def __len__(self) -> int:
         return self.batches

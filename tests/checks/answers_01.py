@@ -1,23 +1,29 @@
 """Plausible wrong answers to the exercises of lesson 01, and what is said about them."""
 
-RIGHT = {"a": "P(X)", "b": "P(X)", "c": "P(Y)", "d": "label space"}
-FADE = "def towards_night(image, share):\n    return "
+RIGHT = {"a": "P(X)", "b": "P(Y|X)", "c": "P(Y)", "d": "label space"}
+WON = (
+    "def won_back(make, source, there, test):\n"
+    "    a, b = make().fit(there.x, there.y), make().fit(source.x, source.y)\n"
+    "    return "
+)
 
 WRONG = {
     "what_changed": [
         (f"changed = {RIGHT | {'a': 'P(Y)'}}", "(a) the same sign"),
-        (f"changed = {RIGHT | {'b': 'P(Y|X)'}}", "(b) people would still call"),
+        (f"changed = {RIGHT | {'b': 'P(X)'}}", "(b) the mails are the same"),
+        (f"changed = {RIGHT | {'b': 'label space'}}", "(b) the mails are the same"),
         (f"changed = {RIGHT | {'c': 'P( X )'}}", "(c) a sick person"),
         (f"changed = {RIGHT | {'d': 'p(y | x)'}}", "(d) the set of possible answers"),
         (f"changed = {RIGHT | {'c': 'prevalence'}}", "'prevalence' is none of"),
         ("changed = ['P(X)']", "keep the dictionary"),
         ("changed = dict(a=1, b=2, c=3, d=4)", "(a) 1 is none of"),
     ],
-    "towards_night": [
-        (FADE + "Image.blend(image, styles.restyle(image, 'sketch'), share)", "towards the sketch"),
-        (FADE + "Image.blend(styles.restyle(image, 'night'), image, share)", "turn the two"),
-        (FADE + "styles.restyle(image, 'night')", "at share 0"),
-        (FADE + "image", "at share 1"),
-        (FADE + "styles.restyle(image, 'night') if share > 0.5 else image", "mix the two"),
+    "won_back": [
+        (WON + "b.score(test.x, test.y) - a.score(test.x, test.y)", "the wrong way round"),
+        (WON + "b.score(source.x, source.y) - b.score(test.x, test.y)", "How much of it"),
+        (WON + "a.score(test.x, test.y)", "Subtract the other's"),
+        (WON + "a.score(there.x, there.y) - b.score(there.x, there.y)", "judge both on `test`"),
+        (WON + "a.predict(test.x) - b.predict(test.x)", "expected one difference"),
+        (WON + "a.score(test.x, test.y) - b.score(source.x, source.y)", "expected 0."),
     ],
-}
+}  # fmt: skip

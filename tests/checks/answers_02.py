@@ -1,7 +1,10 @@
 """Plausible wrong answers to the exercises of lesson 02, and what is said about them."""
 
 CLASSES = "def class_weights(labels, share):\n    return "
-DISTRUST = "def distrust(weights, wrong, down):\n    "
+WIDTH = (
+    "def choose_width(source, target, held_out, widths):\n"
+    "    def bumps(x, width): return np.exp(-((cdist(x, target) / width) ** 2)).sum(axis=1)\n"
+)
 
 WRONG = {
     "class_weights": [
@@ -13,15 +16,16 @@ WRONG = {
          " (1 - share) / (labels == 0).sum())", "the mean weight is 0.1"),
         (CLASSES + "np.ones(len(labels))", "class 1 gets 0.20"),
     ],
-    "distrust": [
-        (DISTRUST + "return weights * np.where(wrong, down, 1)", "sum to 0.875"),
-        (DISTRUST + "weights = weights * np.where(wrong, 1 / down, 1)\n"
-         "    return weights / weights.sum()", "AdaBoost's rule"),
-        (DISTRUST + "weights = weights * ~wrong\n    return weights / weights.sum()",
-         "do not throw it out"),
-        (DISTRUST + "weights = np.where(wrong, down, 1)\n    return weights / weights.sum()",
-         "the second not"),
-        (DISTRUST + "weights = weights * np.where(wrong, down**2, 1)\n"
-         "    return weights / weights.sum()", "half as much"),
+    "choose_width": [
+        (WIDTH + "    return max(widths, key=lambda w: np.log(bumps(held_out, w) + 1e-300).mean())",
+         "high everywhere"),
+        (WIDTH + "    return max(widths, key=lambda w: np.log(bumps(target, w)"
+         " / bumps(source, w).mean() + 1e-300).mean())", "not by `target` itself"),
+        (WIDTH + "    return int(np.argmax([np.log(bumps(held_out, w)"
+         " / bumps(source, w).mean() + 1e-300).mean() for w in widths]))", "a position among"),
+        (WIDTH + "    return [np.log(bumps(held_out, w) + 1e-300).mean() for w in widths]",
+         "expected one of the widths"),
+        (WIDTH + "    return max(np.log(bumps(held_out, w) / bumps(source, w).mean() + 1e-300)"
+         ".mean() for w in widths)", "expected one of the widths, ["),
     ],
 }  # fmt: skip

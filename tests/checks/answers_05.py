@@ -1,9 +1,20 @@
 """Plausible wrong answers to the exercises of lesson 05, and what is said about them."""
 
+NEED = "def labels_needed(counts, accuracies, level):\n    "
+INF = NEED + "if level > max(accuracies): return np.inf\n    return float("
 CUT = "def cut(layers, depth):\n    return "
 CLIP = "def clipped(gradient, limit):\n    return "
 
 WRONG = {
+    "labels_needed": [
+        (INF + "np.interp(level, accuracies, counts))", "interpolate in its logarithm"),
+        (INF + "np.interp(level, accuracies, np.log10(counts)))", "the count that reached it"),
+        (NEED + "return float(np.exp(np.interp(level, accuracies, np.log(counts))))",
+         "`math.inf`"),
+        (NEED + "return float(np.exp(np.interp(level, accuracies, np.log(counts), right=np.inf,"
+         " left=0)))", "the first count is enough"),
+        (INF + "np.sqrt(np.interp(level, accuracies, np.square(counts))))", "are 31.6, not"),
+    ],
     "cut": [
         (CUT + "layers[:-depth], layers[-depth:]", "`layers[-0:]` is `layers[0:]`"),
         (CUT + "layers[depth:], layers[:depth]", "the first layers"),

@@ -1,30 +1,37 @@
 """Plausible wrong answers to the exercises of lesson 09, and what is said about them."""
 
-OWNERS = "def owners_of_buffers(network):\n    return "
-READY = "def only_the_head(model):\n"
+RUNNING = "def running_statistics(mean, variance, batch, momentum):\n    "
+NEW = RUNNING + "m, v = batch.mean(0), batch.var(0)\n    "
+FREEZE = "def freeze_for_good(model):\n    "
+STAY = "model.backbone.requires_grad_(False)\n    model.backbone.eval()\n    "
 
 WRONG = {
-    "owners_of_buffers": [
-        (OWNERS + "{type(m).__name__ for m in network.modules() if list(m.buffers())}", "recurse"),
-        (OWNERS + "{m for m in network.modules() if list(m.buffers(recurse=False))}",
-         "their names"),
-        (OWNERS + "{type(m).__name__ for m in network.modules()"
-         " if list(m.parameters(recurse=False))}", "Ask for buffers"),
-        (OWNERS + "{type(m).__name__ for m in network.children()} - {'Sequential', 'Linear'}",
-         "ReLU"),
-        (OWNERS + "len(list(network.buffers()))", "expected a set of names"),
+    "running_statistics": [
+        (NEW + "return momentum * mean + (1 - momentum) * m, momentum * variance",
+         "share of the new batch"),
+        (NEW + "return m, v", "the batch alone"),
+        (RUNNING + "new = batch.mean(0)\n    return (1 - momentum) * mean + momentum * new,"
+         " (1 - momentum) * variance + momentum * batch.var(0, unbiased=False)", "n - 1"),
+        (NEW + "return (1 - momentum) * mean + momentum * m,"
+         " (1 - momentum) * variance + momentum * v.sqrt()", "standard deviation"),
+        (NEW + "return (1 - momentum) * mean + momentum * m", "two things"),
+        (NEW + "return mean + momentum * m, variance + momentum * v", "is off"),
+        (NEW + "return (1 - momentum) * mean + momentum * m, variance", "not the spread"),
     ],
-    "only_the_head": [
-        (READY + "    model.backbone.requires_grad_(False)\n    return model.train()",
-         "running statistics drift"),
-        (READY + "    model.backbone.requires_grad_(False)\n    model.backbone.eval()\n"
-         "    return model.train()", "still in training mode"),
-        (READY + "    model.train()\n    model.backbone.eval()\n    return model", "weights learn"),
-        (READY + "    model.backbone.requires_grad_(False).eval()[0].weight.zero_()\n"
-         "    return model", "other weights than before"),
-        (READY + "    return model.train()", "weights learn, and its statistics drift"),
-        (READY + "    return model.requires_grad_(False)", "nothing learns"),
-        (READY + "    model.backbone.requires_grad_(False)\n    return model.eval()",
-         "in evaluation mode"),
+    "freeze_for_good": [
+        (FREEZE + "model.backbone.requires_grad_(False)\n    return model", "have drifted"),
+        (FREEZE + STAY + "return model", "have drifted"),
+        (FREEZE + "model.backbone.eval()\n    model.backbone.train = lambda mode=True:"
+         " model.backbone\n    return model", "get gradients"),
+        (FREEZE + "model.backbone.requires_grad_(False)\n    for m in model.backbone.modules():\n"
+         "        if hasattr(m, 'momentum'):\n            m.momentum = 0.0\n    return model",
+         "the features are others"),
+        (FREEZE + STAY + "for m in model.backbone.modules():\n        if hasattr(m, 'momentum'):\n"
+         "            m.train = lambda mode=True, m=m: m\n    return model", "thinned by dropout"),
+        (FREEZE + STAY + "model.train = lambda mode=True: model.eval()\n    return model",
+         "RecursionError"),
+        (FREEZE + STAY + "model.train = lambda mode=True: model\n    model.head.eval()\n"
+         "    return model", "in evaluation mode"),
+        (FREEZE + "return model.requires_grad_(False)", "nothing learns"),
     ],
 }  # fmt: skip

@@ -1,8 +1,6 @@
 """Functions that lesson 01 writes out."""
 
 import numpy as np
-import pandas as pd
-import pytest
 import torch
 from notebook_code import definitions
 from PIL import Image
@@ -33,14 +31,6 @@ def test_the_classifier_needs_signal_and_bears_constant_features() -> None:
     assert classifier().fit(x[:40], y[:40]).score(x[40:], y[40:]) > 0.9
     shuffled = rng.permutation(y)
     assert classifier().fit(x[:40], shuffled[:40]).score(x[40:], shuffled[40:]) < 0.8
-
-
-@pytest.mark.parametrize(("goal", "first"), [(0.5, 1), (0.75, 5), (0.95, None)])
-def test_first_size_that_reaches_a_goal(goal: float, first: int | None) -> None:
-    scores = {1: 0.6, 5: 0.8, 20: 0.9}
-    curve = pd.DataFrame([{"labels": n, "method": "m", "score": s} for n, s in scores.items()])
-    lesson = definitions("01", curve=curve, sizes=list(scores))
-    assert lesson.first_above("m", goal) == first
 
 
 def test_the_small_network_takes_any_size_of_image() -> None:

@@ -72,7 +72,7 @@ def test_training_learns_and_repeats_itself(lesson: SimpleNamespace) -> None:
     runs = []
     for _ in range(2):
         torch.manual_seed(0)
-        network = nn.Linear(4, 2)
+        network = nn.Sequential(nn.Linear(4, 2))
         assert lesson.accuracy(network, x_test, y_test) < 0.8
         runs.append(lesson.train(network, x, y, 0.05, 60, seed=3))
         assert lesson.accuracy(network, x_test, y_test) > 0.85
@@ -83,22 +83,26 @@ def test_training_learns_and_repeats_itself(lesson: SimpleNamespace) -> None:
 
 def test_clipping_bounds_the_step(lesson: SimpleNamespace) -> None:
     x, y = clouds(0)
-    network = nn.Linear(4, 2)
+    network = nn.Sequential(nn.Linear(4, 2))
     before = nn.utils.parameters_to_vector(network.parameters()).clone()
     lesson.train(network, 1e4 * x, y, 0.5, 1, seed=0, clip=1.0)
     moved = nn.utils.parameters_to_vector(network.parameters()) - before
     assert moved.norm().item() == pytest.approx(0.5, rel=1e-3)
 
 
-def test_one_labelled_image_is_enough_to_train_and_none_is_an_error(
-    lesson: SimpleNamespace,
-) -> None:
-    x, y = clouds(0)
-    assert len(lesson.train(nn.Linear(4, 2), x[:1], y[:1], 0.1, 3, seed=0)) == 3
-    with pytest.raises(ValueError, match="there is no labelled image to learn from"):
-        lesson.train(nn.Linear(4, 2), x[:0], y[:0], 0.1, 3, seed=0)
-    with pytest.raises(ValueError, match="there is no labelled image to learn from"):
-        lesson.linear_probe(x[:0].numpy(), y[:0].numpy(), x.numpy(), y.numpy())
+def test_the_head_has_a_rate_of_its_own(lesson: SimpleNamespace) -> None:
+    (x, y), network = clouds(0), nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+    body, head = network[0].weight.clone(), network[1].weight.clone()
+    lesson.train(network, x, y, 0.0, 3, seed=0, head_rate=0.1)
+    assert torch.equal(network[0].weight, body)
+    assert not torch.equal(network[1].weight, head)
+
+
+def test_few_are_drawn_of_each_class(lesson: SimpleNamespace) -> None:
+    truth = np.arange(30) % 3
+    chosen = lesson.few(truth, 4, seed=0)
+    assert np.bincount(truth[chosen]).tolist() == [4, 4, 4] and len(set(chosen)) == 12
+    assert chosen.tolist() != lesson.few(truth, 4, seed=1).tolist()
 
 
 @pytest.mark.parametrize("factor", [1e-4, 1.0, 1e4])
@@ -124,12 +128,13 @@ def test_the_small_network(lesson: SimpleNamespace, channels: int, side: int) ->
 
 def test_renewed_layers_forget_and_measure_their_statistics(lesson: SimpleNamespace) -> None:
     x = 5 + 3 * torch.randn(64, 4, 6, 6, generator=torch.Generator().manual_seed(0))
-    network = nn.Sequential(nn.Conv2d(4, 3, 1), nn.BatchNorm2d(3))
-    old = network[0].weight.clone()
+    network = nn.Sequential(nn.Conv2d(4, 3, 1), nn.BatchNorm2d(3), nn.Conv2d(3, 2, 1))
+    old, head = network[0].weight.clone(), network[2].weight.clone()
     assert lesson.renew(network, x, seed=1) is network
     assert not network.training
     assert not torch.equal(network[0].weight, old)
+    assert torch.equal(network[2].weight, head)
     with torch.no_grad():
-        out = network(x)
+        out = network[:2](x)
     torch.testing.assert_close(out.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-3, rtol=0)
     torch.testing.assert_close(out.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-2, rtol=0)

@@ -1,22 +1,22 @@
 """Commands with what they call replaced, and what they say of the installation."""
 
 import importlib
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from course_lib import datasets, devices
-from course_lib.tools import cli, download, info
+from course_lib.tools import cli, download, info, lessons
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_info_says_what_is_not_as_it_should_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_info_says_what_is_not_as_it_should_be(tmp_path, monkeypatch) -> None:
     installed = {"same": "2.14.1", "patch": "2.14.0+cpu", "minor": "2.13.1", "free": "9"}
 
     def version(name: str) -> str:
@@ -127,3 +127,52 @@ def test_download(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 
     cut_off(download.DownloadError("no network.\nWithout: …"), 2, "no network. Without: …")
     cut_off(KeyboardInterrupt(), 130, "interrupted")
+
+
+def test_typed_paths_mean_what_they_mean_where_the_person_stands(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    Path("2024").mkdir()
+    expected = {
+        "insects": "insects",  # names of data sets and of lessons' own stay
+        "grounds": "grounds",
+        "2024": str(tmp_path / "2024"),
+        "data/insects/field": str(tmp_path / "data" / "insects" / "field"),  # not the course's
+        "./insects": str(tmp_path / "insects"),
+        "~/mine": str(tmp_path / "home" / "mine"),
+    }
+    assert {text: cli.dataset(text) for text in expected} == expected
+    paths = {"~": tmp_path / "home", "~/a": tmp_path / "home" / "a", "~b": Path("~b")}
+    assert {text: cli.path(text) for text in paths} == paths
+    given = {}
+    monkeypatch.setattr(lessons, "run", lambda *_, **how: (given.update(how), (tmp_path, []))[1])
+    assert cli.main(["run", "-p", "dataset", "2024", "-p", "model_file", "m.safetensors"]) == 0
+    assert given["overrides"] == [("dataset", expected["2024"]), ("model_file", "m.safetensors")]
+    assert cli.main(["run", "-p", "model_file", "m.onnx"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        (lambda image: None, False),
+        (lambda image: (image.write_text("bee"), os.utime(image, (1, 1))), True),
+        (lambda image: image.with_name("b.png").touch(), True),
+        (Path.unlink, True),
+    ],
+)
+def test_resume_runs_again_where_images_have_changed(change, again, tmp_path, monkeypatch, capsys):
+    image, folder, given = tmp_path / "mine" / "train" / "ants" / "a.png", tmp_path / "run", {}
+    for place in (image.parent, folder):
+        place.mkdir(parents=True)
+    image.write_text("ant")
+    time.sleep(0.05)  # longer than a tick of the disk's clock
+    (folder / "01_a.ipynb").touch()
+    time.sleep(0.05)
+    change(image)
+    before = [lessons.Result("01_a", "A", {"dataset": str(tmp_path / "mine")}, "")]
+    before += [lessons.Result("02_b", "B", {"dataset": "insects"}, "")]
+    monkeypatch.setattr(lessons, "asked_before", lambda *_: {"folder": folder, "before": before})
+    monkeypatch.setattr(lessons, "run", lambda *_, **how: (given.update(how), (folder, []))[1])
+    assert cli.main(["run", "--resume"]) == 0
+    assert [result.lesson for result in given["before"]] == ["01_a"] * (not again) + ["02_b"]
+    assert ("01_a: the images in " in capsys.readouterr().out) is again

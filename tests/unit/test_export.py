@@ -1,5 +1,7 @@
 import json
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ from course_lib import loaders, models, training
 from course_lib.tools import export
 from course_lib.tools.cli import main
 
-CLASSES = ("ants", "bees", "Wildbienen ✿")
+CLASSES = ("ants", "bees \udce9", "Wildbienen ✿")  # the second: as a name that is not UTF-8
 SIZE = 32
 
 
@@ -46,9 +48,7 @@ def file(exported: export.Exported, tmp_path_factory: pytest.TempPathFactory) ->
     return path
 
 
-def test_everything_comes_back_and_a_fresh_process_says_the_same_bit_by_bit(
-    exported: export.Exported, file: Path, photos: list[Path]
-) -> None:
+def test_everything_comes_back_and_a_fresh_process_says_the_same_bit_by_bit(exported, file, photos):
     loaded = export.load(file)
     assert (loaded.classes, loaded.backbone, loaded.image_size) == (CLASSES, "resnet18", SIZE)
     assert loaded.model.preprocessing == exported.model.preprocessing
@@ -67,9 +67,7 @@ def test_everything_comes_back_and_a_fresh_process_says_the_same_bit_by_bit(
     assert here.shape == (3, 3) and len(here.unique()) == 9
 
 
-def test_logits_are_those_of_evaluation_and_independent_of_company(
-    exported: export.Exported, photos: list[Path]
-) -> None:
+def test_logits_are_those_of_evaluation_and_independent_of_company(exported, photos) -> None:
     transform = loaders.eval_transform(exported.model.preprocessing, SIZE)
     data = torch.utils.data.DataLoader(loaders.Photos([(p, 0) for p in photos], transform), 3)
     together = training.predict(exported.model, data, "cpu").logits
@@ -105,9 +103,7 @@ def test_names_must_fit_the_outputs(exported: export.Exported) -> None:
         ({"preprocessing": '{"mean": [0, 0, 0], "std": [1, 1, 1], "x": 1}'}, "unexpected keyword"),
     ],
 )
-def test_a_file_that_does_not_fit_is_refused(
-    file: Path, tmp_path: Path, changes: dict[str, str], message: str
-) -> None:
+def test_a_file_that_does_not_fit_is_refused(file, tmp_path, changes, message) -> None:
     with safe_open(file, "pt") as opened:
         metadata = {**opened.metadata(), **changes}
     save_file(load_file(file), tmp_path / "other.safetensors", metadata)
@@ -122,9 +118,7 @@ class Burglar:
         return (Path.touch, (Path("broken_in"),))
 
 
-def test_what_is_no_model_file_is_refused_and_no_pickle_is_ever_opened(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_model_file_is_refused_and_no_pickle_is_ever_opened(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     whole = file.read_bytes()
     for content in (pickle.dumps(Burglar()), b"", whole[:5], whole[:1000], whole[:-1]):
@@ -137,24 +131,33 @@ def test_what_is_no_model_file_is_refused_and_no_pickle_is_ever_opened(
             export.load(path)
 
 
-def test_a_failed_save_keeps_the_older_file(
-    exported: export.Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(weights: dict, path: Path, metadata: dict) -> None:
-        Path(path).write_bytes(b"half")
+def test_a_failed_save_keeps_the_older_file(exported, tmp_path, monkeypatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        path.write_text("half")
         raise OSError(28, "No space left on device")
 
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"older")
-    monkeypatch.setattr(export, "save_file", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
         export.save(path, exported)
     assert path.read_bytes() == b"older" and list(tmp_path.iterdir()) == [path]
 
 
-def test_onnx_gives_the_same_logits_for_any_batch(
-    exported: export.Exported, photos: list[Path], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("name", ["m.onnx", "mine.v1", "mine", ".safetensors"])
+def test_no_two_kinds_of_file_share_a_name(name: str, exported, tmp_path, monkeypatch) -> None:
+    """mine.v1 and mine.v2 would both become mine.onnx, and m.onnx would replace itself."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ValueError, match=rf"{name}: expected a name that ends in \.safetensors"):
+        export.save(Path("~", name), exported)
+    with pytest.raises(ValueError, match=r"expected a name that ends in \.onnx"):
+        export.save_onnx("~/mine.safetensors", exported)
+    export.save("~/mine.v2.safetensors", exported)
+    assert export.load("~/mine.v2.safetensors").classes == CLASSES
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.v2.safetensors"]
+
+
+def test_onnx_gives_the_same_logits_for_any_batch(exported, photos, tmp_path) -> None:
     import onnxruntime
 
     exported.model.train()
@@ -173,13 +176,7 @@ def test_onnx_gives_the_same_logits_for_any_batch(
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_command_answers_every_photo_that_is_one(
-    exported: export.Exported,
-    file: Path,
-    photos: list[Path],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_command_answers_every_photo_that_is_one(exported, file, photos, tmp_path, capsys):
     def predict(*arguments: object) -> tuple[int, str, str]:
         code = main(["predict", "--device", "cpu", *map(str, arguments)])
         return code, *capsys.readouterr()
@@ -189,13 +186,38 @@ def test_the_command_answers_every_photo_that_is_one(
         logits = export.logits(exported, [photo])[0]
         name, probability = CLASSES[logits.argmax()], logits.softmax(0).max()
         answers += f"{photo}\t{name}\t{probability:.3f}\n"
+    answers = answers.replace("\udce9", "\\udce9")
     assert predict(file, *photos) == (0, answers, "")
+    folder = photos[0].parent
+    (folder / ".hidden").mkdir(exist_ok=True)
+    for left_out in ("notes.txt", ".hidden/a.png"):
+        (folder / left_out).touch()
+    assert predict(file, folder) == predict(file, folder / "new*") == (0, answers, "")
+    code, out, err = predict(file, folder / "old*.png", folder)
+    assert (code, out, len(err.splitlines())) == (1, answers, 1) and "old*.png: there is no" in err
     (tmp_path / "note.jpg").write_text("no photo")
-    code, out, err = predict(file, tmp_path / "note.jpg", tmp_path / "lost.jpg", *photos)
-    assert (code, out, len(err.splitlines())) == (1, answers, 2)
-    assert "note.jpg: not an image" in err
+    (tmp_path / "nothing").mkdir()
+    lost = [tmp_path / name for name in ("note.jpg", "lost.jpg", "nothing")]
+    code, out, err = predict(file, *lost, *photos)
+    assert (code, out, len(err.splitlines())) == (1, answers, 3)
+    assert "note.jpg: not an image" in err and "nothing: there is no image in this folder" in err
     assert "lost.jpg: there is no file of this name" in err
     code, out, err = predict(photos[0], photos[0])
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "is not a whole model file" in err
     assert predict("--device", "gpu", file, photos[0])[0] == 2
+
+
+def test_a_narrow_encoding_and_names_that_are_not_utf8_stop_nothing(file, photos, tmp_path) -> None:
+    names = [tmp_path / "蚂蚁.png", tmp_path / "d\udce9j\udce0 vu.png"]  # the bytes of Latin-1
+    try:
+        for name in names:
+            shutil.copy(photos[0], name)
+    except OSError:
+        pytest.skip("the disk allows no such name")
+    command = [sys.executable, "-m", "course_lib", "predict", str(file), *names]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
+        f"{tmp_path}{os.sep}{shown}" for shown in (r"\u8682\u8681.png", r"d\udce9j\udce0 vu.png")
+    ]

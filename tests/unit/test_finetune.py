@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_lib import devices, models
-from course_lib.tools import finetune
+from course_lib.tools import export, finetune
 from course_lib.tools.cli import main
 
 
@@ -73,21 +74,15 @@ def test_a_run_killed_at_twenty_random_moments_ends_as_if_undisturbed(found: dic
     assert len(random["ended"]) >= 3 and random["resumed"] >= 10 and random["writing"] >= 1
 
 
-def test_the_command_says_the_same_with_torchrun(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_says_the_same_with_torchrun(folder, capsys) -> None:
     options = ["train", "--dataset", str(folder), "--backbone", "resnet10t", "--from-scratch"]
     options += ["--frozen", "--image-size", "32", "--batch-size", "7", "--device", "cpu"]
     options += ["--epochs", "2", "--learning-rate", "0.1", "--seed", "1"]
     assert main(options) == 0
     alone = capsys.readouterr().out.splitlines()
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*start, "-m", "course_lib", *options],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    how = {"capture_output": True, "text": True, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
+    done = subprocess.run([*start, "-m", "course_lib", *options], **how)
     assert done.returncode == 0, done.stderr
     two = done.stdout.splitlines()
     assert (alone[0], two[0]) == ("processes: 1 (cpu)", "processes: 2 (cpu)")
@@ -113,20 +108,18 @@ def test_more_epochs_go_on_and_a_finished_run_is_left_alone(settings: finetune.S
     assert parts.history.learning_rate == whole.history.learning_rate
     assert parts.history.train_loss == whole.history.train_loss
     assert torch.equal(parts.test.logits, whole.test.logits)
-    assert finetune.run(replace(settings, epochs=2)).history == parts.history  # seconds too
+    again = finetune.run(replace(settings, epochs=2))
+    assert again.history == parts.history  # seconds too
+    assert "\nnothing was trained: 9 epochs were done before\ntest accuracy" in again.report()
+    assert "nothing" not in parts.report() and parts.begun == 5
     assert list(settings.checkpoint.parent.iterdir()) == [settings.checkpoint]
 
 
-def test_a_run_goes_on_in_the_precision_it_began_in(
-    settings: finetune.Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_goes_on_in_the_precision_it_began_in(settings, monkeypatch) -> None:
     real = devices.pick_precision
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(
-            devices,
-            "pick_precision",
-            lambda asked, *where, **how: real(asked.replace("auto", "bfloat16"), *where, **how),
-        )
+        half = lambda asked, *a, **how: real(asked.replace("auto", "bfloat16"), *a, **how)  # noqa: E731
+        elsewhere.setattr(devices, "pick_precision", half)
         whole = finetune.run(replace(settings, checkpoint=None, epochs=2)).history
         finetune.run(settings)
     assert finetune.run(replace(settings, epochs=2)).history.train_loss == whole.train_loss
@@ -134,18 +127,26 @@ def test_a_run_goes_on_in_the_precision_it_began_in(
     assert plain.train_loss != whole.train_loss
 
 
-def test_a_checkpoint_of_other_settings_is_refused_by_name(settings: finetune.Settings) -> None:
+def test_a_checkpoint_of_another_run_is_refused_by_name(settings: finetune.Settings) -> None:
     finetune.run(settings)
-    before = settings.checkpoint.read_bytes()
+    before, folder = settings.checkpoint.read_bytes(), Path(settings.dataset)
     others = {"backbone": "noisy", "seed": 1, "frozen": True, "batch_size": 8, "augment": False}
+    others |= {"learning_rate": 0.02, "image_size": 24, "pretrained": False}
     for name, value in others.items():
-        with pytest.raises(ValueError, match=rf"of a run with {name} .*, not {value!r}\. Go on"):
+        with pytest.raises(ValueError, match=rf"of a run with {name} .*, not {name} {value!r}: go"):
             finetune.run(replace(settings, **{name: value}))
+    (folder / "train").rename(folder / "moved")  # the same images, elsewhere
+    for split in ("moved", "val"):
+        shutil.copytree(folder / split, folder / "new" / split.replace("moved", "train"))
+    elsewhere = replace(settings, dataset=str(folder / "new"), workers=0)
+    assert finetune.run(elsewhere).begun == 1
+    save_photo(folder / "new" / "val" / "ants" / "000.png", 99, (16, 16))  # one other, of 20
+    with pytest.raises(ValueError, match=r"images '20 \(SHA-256 \w+…\)', not images '20 \(SHA"):
+        finetune.run(elsewhere)
     for split in ("train", "val"):
-        for i in range(5):
-            save_photo(Path(settings.dataset, split, "wasps", f"{i}.png"), i)
-    with pytest.raises(ValueError, match=r"does not fit this model .* mismatch for head\.weight"):
-        finetune.run(settings)
+        (folder / "new" / split / "ants").rename(folder / "new" / split / "wasps")
+    with pytest.raises(ValueError, match=r"classes \('ants', 'bees'\), images .*'wasps'\), images"):
+        finetune.run(elsewhere)
     assert settings.checkpoint.read_bytes() == before
 
 
@@ -156,13 +157,11 @@ class Planted:
         return os.mkdir, ("executed",)
 
 
-def test_what_is_no_checkpoint_is_refused_and_not_executed(
-    settings: finetune.Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_checkpoint_is_refused_and_not_executed(settings, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     finetune.run(settings)
     whole = settings.checkpoint.read_bytes()
-    torch.save({"settings": {}, "model": Planted()}, "planted.ckpt")
+    torch.save({"about": {}, "model": Planted()}, "planted.ckpt")
     torch.save({"model": {}}, "other.ckpt")
     contents = [Path("planted.ckpt").read_bytes(), Path("other.ckpt").read_bytes()]
     contents += [pickle.dumps(Planted()), b"", whole[: len(whole) // 3], whole[:-100]]
@@ -181,14 +180,57 @@ def test_what_is_no_checkpoint_is_refused_and_not_executed(
         (["--learning-rate", "nan"], "learning_rate is nan"),
         (["--dataset", "wasps"], "wasps"),
         (["--device", "tpu"], "device is 'tpu'"),
+        (["--checkpoint", "."], "cannot be written: it is a folder"),
+        (["--checkpoint", "a_file/run.ckpt"], "a_file is no folder that you can write to"),
+        (["--checkpoint", "m.safetensors"], "models, and only they, end in .safetensors"),
+        (["--model", "m.onnx"], "models, and only they, end in .safetensors"),
+        (["--model", "m.v1"], "argument --model: "),
+        (["--model", "locked/below/m.safetensors"], "locked is no folder that you can write to"),
+        (["--dataset", "data/insects/field"], f"data{os.sep}insects{os.sep}field'"),  # none here
     ],
 )
-def test_bad_options_end_in_one_line(
-    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+def test_bad_options_end_in_one_line_before_anything_is_trained(
+    options, message, tmp_path, monkeypatch, capsys
 ) -> None:
-    assert main(["train", *options]) == 2
+    monkeypatch.chdir(tmp_path)
+    Path("a_file").touch()
+    Path("locked").mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: Path(p).name != "locked" and access(p, mode))
+    monkeypatch.setattr(finetune.training, "_train_one_epoch", lambda *_: pytest.fail("trains"))
+    try:
+        code = main(["train", "--epochs", "1", *options])
+    except SystemExit as end:
+        code = end.code
     said = capsys.readouterr().err
-    assert message in said and said.count("\n") == 1
+    assert code == 2 and message in said and said.count("\n") == 1
+
+
+def test_what_train_writes_predict_reads(folder, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / "data").mkdir()
+    for split in ("train", "val"):
+        (folder / split).rename(folder / "data" / split)
+    monkeypatch.chdir(folder)
+    options = ["train", "--dataset", "data", "--backbone", "test_vit", "--from-scratch"]
+    options += ["--image-size", "48", "--device", "cpu", "--epochs", "1", "--checkpoint=~/a/run"]
+    mask = os.umask(0o026)
+    try:
+        assert main([*options, "--model=~/a/m.safetensors"]) == 0
+    finally:
+        os.umask(mask)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder / "a").iterdir()}
+    assert modes == dict.fromkeys(["run", "m.safetensors"], 0o640 if os.name == "posix" else 0o666)
+    said = capsys.readouterr().out
+    assert main([*options, "--model", "again.safetensors"]) == 0  # of a run that is over
+    assert "nothing was trained: 1 epochs" in capsys.readouterr().out and "nothing" not in said
+    kept, again = (export.load(path).model for path in ("a/m.safetensors", "again.safetensors"))
+    assert models.fingerprint(kept) == models.fingerprint(again)
+    accuracy = float(said.split("test accuracy ")[1].split()[0])
+    assert main(["predict", "~/a/m.safetensors", "data/val"]) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    right = [Path(path).parent.name == label for path, label, _ in lines]
+    assert len(lines) == 10 and sum(right) / 10 == accuracy
 
 
 def rehearse(monkeypatch: pytest.MonkeyPatch, rank: int, size: int) -> None:
@@ -242,9 +284,7 @@ def test_an_example_rolls_its_own_dice_and_leaves_the_others_alone(workers: int)
         ("cpu", 4, torch.device("cpu")),
     ],
 )
-def test_each_process_is_given_its_own_device(
-    monkeypatch: pytest.MonkeyPatch, device: str, there: int, expected: str | torch.device
-) -> None:
+def test_each_process_is_given_its_own_device(monkeypatch, device, there, expected) -> None:
     monkeypatch.setenv("LOCAL_RANK", "3")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there > 0)

@@ -24,7 +24,7 @@ from course_lib.tools import finetune
 BUILT: list[models.Classifier] = []
 
 
-def tiny(name: str, classes: int, *, pretrained: bool, seed: int) -> models.Classifier:
+def tiny(name: str, classes: int, *, seed: int, **_: object) -> models.Classifier:
     """In place of ``build_model``: a linear one, or one with dropout and BatchNorm ('noisy')."""
     torch.manual_seed(seed)
     noisy = [nn.BatchNorm1d(8), nn.Dropout(0.3)] * (name == "noisy")
