@@ -126,7 +126,10 @@ def test_two_that_never_differ(lesson: SimpleNamespace) -> None:
 def test_power_is_that_of_the_formula(lesson: SimpleNamespace) -> None:
     enough = math.ceil(2.8**2 * (0.2 - 0.1**2) / 0.1**2)
     pairs = lesson.play(enough, 0.1, disagree=0.2)
-    by_mcnemar, by_bootstrap = lesson.seen_by_mcnemar(pairs), lesson.seen_by_bootstrap(pairs, enough)
+    by_mcnemar, by_bootstrap = (
+        lesson.seen_by_mcnemar(pairs),
+        lesson.seen_by_bootstrap(pairs, enough),
+    )
     assert 0.7 < by_mcnemar.mean() <= by_bootstrap.mean() < 0.87
     assert (by_mcnemar == by_bootstrap).mean() > 0.9
     assert lesson.seen_by_mcnemar(lesson.play(60, 0.0)).mean() < 0.06
