@@ -3,7 +3,17 @@
 import torch
 from torch import nn
 
-from course_lib.checks import Wrong, call, call_in_place, compare, exercise, items, kind, numbers
+from course_lib.checks import (
+    NOTHING,
+    Wrong,
+    call,
+    call_in_place,
+    compare,
+    exercise,
+    items,
+    kind,
+    numbers,
+)
 
 SCRIPTS = ([0.5, 0.9, 0.7, 0.9, 0.6], [0.8, 0.3, 0.4], [0.0, 0.0])
 
@@ -50,7 +60,7 @@ def keep_best(answer: object) -> None:
 
         told = call_in_place(answer, model, train_epoch, validate, len(script))
         if told is None:
-            raise Wrong("return the accuracies, one per epoch.")
+            raise Wrong(NOTHING)
         if calls["train"] != len(script):
             raise Wrong(f"train for {len(script)} epochs; yours trained for {calls['train']}.")
         if calls["validate"] != len(script):
@@ -81,23 +91,27 @@ def two_groups(answer: object) -> None:
         model = nn.Module()
         model.backbone = nn.Sequential(nn.Linear(4, width), nn.BatchNorm1d(width))
         model.head = nn.Linear(width, 2)
-        found = items(call_in_place(answer, model, rate), "a list of two groups")
+        found = call_in_place(answer, model, rate)
+        if found is None:
+            raise Wrong(NOTHING)
+        found = items(found, "a list of two groups")
         if not all(isinstance(each, dict) and {"params", "lr"} <= each.keys() for each in found):
             raise Wrong("every group is a dictionary with 'params' and 'lr'.")
-        rates: dict[int, list[float]] = {}
+        rates: dict[str, list[float]] = {}  # by name; parameters are told by their values
         for group in found:
             one = isinstance(group["params"], torch.Tensor)
             for parameter in [group["params"]] if one else items(group["params"], "parameters"):
                 if not isinstance(parameter, nn.Parameter):
                     raise Wrong(f"'params' holds {kind(parameter)}: give the parameters.")
-                rates.setdefault(id(parameter), []).append(float(numbers(group["lr"], ())))
+                for name, own in model.named_parameters():
+                    if own.shape == parameter.shape and torch.equal(own, parameter):
+                        rates.setdefault(name, []).append(float(numbers(group["lr"], ())))
         if any(len(each) > 1 for each in rates.values()):
             raise Wrong("some parameters are in two groups: the head's are in model.parameters().")
-        parts = {"body": model.backbone.parameters(), "head": model.head.parameters()}
-        for part, parameters in parts.items():
+        for name in dict(model.named_parameters()):
+            part = name.partition(".")[0].replace("backbone", "body")
             due = rate * 10 if part == "head" else rate
-            for parameter in parameters:
-                if id(parameter) not in rates:
-                    raise Wrong(f"a parameter of the {part} is in no group: it would never learn.")
-                hint = f"at rate {rate:g} the {part} should learn at {due:g}."
-                compare(rates[id(parameter)][0] / rate, due / rate, hint)
+            if name not in rates:
+                raise Wrong(f"a parameter of the {part} is in no group: it would never learn.")
+            hint = f"at rate {rate:g} the {part} should learn at {due:g}."
+            compare(rates[name][0] / rate, due / rate, hint)

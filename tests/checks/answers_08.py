@@ -30,7 +30,7 @@ WRONG = {
         (LOOP.format(">=", COPY, LOAD), "among equals"),
         (LOOP.format(">", "{'weight': model.weight.clone()}",
                      "model.load_state_dict(kept, strict=False)"), "BatchNorm's statistics"),
-        (LOOP.format(">", COPY, LOAD).replace("    return history\n", ""), "one per epoch"),
+        (LOOP.format(">", COPY, LOAD).replace("    return history\n", ""), "returns nothing"),
         (LOOP.format(">", COPY, LOAD).replace("range(epochs)", "range(epochs - 1)"), "train for"),
         (LOOP.format("<", COPY, "model.load_state_dict(kept or model.state_dict())"),
          "its last weights"),
