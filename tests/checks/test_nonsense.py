@@ -162,7 +162,7 @@ def test_an_answer_may_be_of_any_type(task: Task) -> None:
 
 
 def test_a_forgotten_return_is_recognised(task: Task) -> None:
-    in_place = task.name == "only_the_head"
+    in_place = task.name in ("only_the_head", "freeze_for_good")
     expected = "right: " if in_place else "wrong: your function returns nothing"
     assert task.says(task.solution("return ", "answer = ")).startswith(expected)
 
