@@ -35,6 +35,37 @@ def balanced_accuracy(answer: object) -> None:
 
 
 @exercise(
+    "A rare class has a small share, whose logarithm is far below zero: subtract it, times the "
+    "strength, from the column of its class.",
+    "`logits - strength * np.log(counts / counts.sum())` has a row for each picture; "
+    "`.argmax(axis=1)` names its class.",
+    right="and with strength 0 nothing changes, so validation may also choose to leave it out.",
+)
+def adjusted_classes(answer: object) -> None:
+    """``answer(logits, counts, strength)``: the class of each row after logit adjustment."""
+    rng = np.random.default_rng(0)
+    for counts, strength in ((np.array([80, 15, 5]), 1.0), (np.array([3, 90, 30, 9]), 2.0)):
+        logits = rng.normal(0, 2, (60, len(counts)))
+        found = numbers(call(answer, logits, counts, strength), None, "one class for each row")
+        if np.shape(found) == logits.shape:
+            raise Wrong("these are logits; return the class of each row, `.argmax(axis=1)`.")
+        found = numbers(found, (60,), "one class for each row")
+        shares = np.log(counts / counts.sum())
+        told = {
+            "this is the plain head: nothing was subtracted.": logits,
+            "this adds, so the common classes gain: subtract.": logits + strength * shares,
+            "the strength is left out.": logits - (strength != 1) * shares,
+            "subtract the *logarithm* of the share.": logits - strength * counts / counts.sum(),
+        }
+        right = (logits - strength * shares).argmax(axis=1)
+        for hint, other in told.items():
+            wrong = other.argmax(axis=1)
+            if same(found, wrong) and not same(wrong, right):
+                raise Wrong(hint)
+        compare(found, right, f"{np.sum(found != right)} of 60 pictures get another class.")
+
+
+@exercise(
     "Draw among the groups, not among the photos: `np.unique(groups)` names them.",
     "`np.random.default_rng(seed).permutation(names)[:count]` are the groups for val; "
     "`np.flatnonzero(np.isin(groups, chosen))` are the positions of their photos.",

@@ -4,6 +4,9 @@ BALANCED = "def balanced_accuracy(labels, predicted):\n    return "
 SPLIT = "def split_by_group(groups, share, seed):\n"
 DRAW = "    rng = np.random.default_rng(seed)\n    names = np.unique(groups)\n"
 
+ADJUST = "def adjusted_classes(logits, counts, strength):\n    shares = counts / counts.sum()\n"
+ADJUST += "    return "
+
 WRONG = {
     "balanced_accuracy": [
         (BALANCED + "np.mean(labels == predicted)", "plain accuracy"),
@@ -17,6 +20,15 @@ WRONG = {
          "one number"),
         (BALANCED + "np.sum([np.mean(predicted[labels == k] == k) for k in np.unique(labels)])",
          "not 1.250"),
+    ],
+    "adjusted_classes": [
+        (ADJUST + "logits.argmax(axis=1)", "nothing was subtracted"),
+        (ADJUST + "(logits + strength * np.log(shares)).argmax(axis=1)", "subtract"),
+        (ADJUST + "(logits - np.log(shares)).argmax(axis=1)", "strength is left out"),
+        (ADJUST + "(logits - strength * shares).argmax(axis=1)", "logarithm"),
+        (ADJUST + "logits - strength * np.log(shares)", "these are logits"),
+        (ADJUST + "(logits - strength * np.log(shares)).argmax()", "one class for each row"),
+        (ADJUST + "(logits - strength * np.log(shares)).argmin(axis=1)", "get another class"),
     ],
     "split_by_group": [
         (SPLIT + DRAW + "    chosen = rng.permutation(names)[:5]\n"
