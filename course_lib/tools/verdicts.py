@@ -24,7 +24,8 @@ Each lesson asks about three questions and answers them with a paired difference
 error, over seeds that both ways share. Here is every answer on the insects of the course, on
 insects rendered anew with another seed, and on the article's photos. `holds` and `does not hold`
 say that the 95 % interval lies on one side of the margin, which is 0 unless stated.
-`python -m course_lib verdicts` makes this table.
+`python -m course_lib verdicts` makes this table; a dash stands where a lesson has not been run, or
+has no pictures.
 
 """
 
@@ -83,8 +84,10 @@ def _results(notebooks, output: Path, dataset: str | Path, only: Sequence[str]) 
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    said = [{answer.partition(":")[0] for answer in row[2:] if answer != "–"} for row in rows]
+    asked = [[answer.partition(":")[0] for answer in row[2:] if answer != "–"] for row in rows]
+    several = [answers for answers in asked if len(answers) > 1]
     heads = ("lesson", "question", "insects", "rendered anew", "photos")
     lines = [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * 5, *rows)]
-    agree = sum(len(answers) == 1 for answers in said)
-    return "\n".join(lines) + f"\n\n{agree} of {len(rows)} questions have one answer everywhere.\n"
+    agree = sum(len(set(answers)) == 1 for answers in several)
+    count = f"{len(several)} questions that were asked of more than one data set"
+    return "\n".join(lines) + f"\n\nOf {count}, {agree} have the same answer on all.\n"
