@@ -24,6 +24,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return WORKERS
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share the tests out by file, but run each lesson again wherever a worker is free.
 
