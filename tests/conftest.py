@@ -24,17 +24,10 @@ def pytest_xdist_auto_num_workers() -> int:
     return WORKERS
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out by file, but run each lesson again wherever a worker is free.
-
-    What takes longest begins, so that both workers end at about the same time.
-    """
+    """Begin with what takes longest, so that both workers end at about the same time."""
     longest = ("test_lessons.py", "test_saved_outputs.py")
     items.sort(key=lambda item: -(item.path.name in longest) - (item.path.name == longest[0]))
-    for item in items:
-        if item.path.name != "test_saved_outputs.py":
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 @pytest.fixture
