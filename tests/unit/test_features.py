@@ -30,7 +30,7 @@ def cache(tmp_path_factory, monkeypatch):
     """An empty cache for each test, and a small network for every name."""
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("COURSE_LIB_CACHE", str(cache))
-    monkeypatch.setattr(models, "build_model", lambda name: small_model())
+    monkeypatch.setattr(models, "build_model", lambda name, image_size: small_model())
     return cache
 
 
