@@ -58,6 +58,7 @@ def test_a_growing_data_set(photos, capsys, monkeypatch):
     assert "## A data set that grows" in shown and shown.count(" before) |") == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*files not taken")  # the article's photos hold one .gif
 def test_the_tables_of_a_gpu_are_made_on_a_cpu(capsys, monkeypatch):
     copies = growth.copies
     monkeypatch.setattr(growth, "copies", lambda dataset, images: copies(dataset, 30))
