@@ -33,10 +33,7 @@ HIDDEN = (".", "__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")  # what begins 
 
 @dataclass(frozen=True)
 class Listing:
-    """Class names in alphabetical order, and for each split its files, (absolute path, label).
-
-    A label is a position in ``classes``; the order is that of ``torchvision.datasets.ImageFolder``.
-    """
+    """Class names in order, and for each split its files, (absolute path, label)."""
 
     classes: tuple[str, ...]
     files: dict[str, list[tuple[Path, int]]]
@@ -61,15 +58,15 @@ def data_dir() -> Path:
 
 
 def find(dataset: str | Path) -> Path:
-    """Folder of a data set, given by its name or as a path with ``train/`` and ``val/`` inside.
-
-    What is neither a name nor such a folder is a ValueError or FileNotFoundError.
-    """
+    """Folder of a data set, given by its name or as a path with ``train/`` and ``val/`` inside."""
     name, advice = str(dataset), ""
     if own := name == "hymenoptera" and os.environ.get(HYMENOPTERA_DIR):
         folder, advice = Path(own).expanduser(), f"{HYMENOPTERA_DIR} says so: correct or unset it."
     elif name in KNOWN:
-        folder, advice = data_dir() / KNOWN[name], "Get it back: 'git checkout -- data/insects'."
+        folder, advice = (
+            data_dir() / KNOWN[name],
+            "Get it back: 'git checkout -- data/insects'.",
+        )
         if name == "hymenoptera":
             fetch = "'python -m course_lib download hymenoptera'"
             advice = f"Run {fetch}, or set {HYMENOPTERA_DIR} to a copy of them; or use 'insects'."
@@ -98,10 +95,7 @@ def _check_splits(folder: Path, advice: str = "") -> None:
 
 
 def scan(folder: str | Path) -> Listing:
-    """List the images of a folder by split and class, in the same order on every computer.
-
-    Nothing hidden; the same two or more classes in both splits; a warning of what is not taken.
-    """
+    """List the images of a folder by split and class; warn of files that are none."""
     folder = Path(folder).absolute()
     _check_splits(folder)
     train, val = (sorted(p.name for p in visible(folder / s) if p.is_dir()) for s in SPLITS)

@@ -24,11 +24,10 @@ def pick_device(device: Device = "auto") -> torch.device:
 def pick_precision(
     precision: str, device: torch.device, model: nn.Module, *, backward: bool = True
 ) -> torch.dtype:
-    """Return the type in which matrices are multiplied: ``"float32"``, ``"bfloat16"``, ``"auto"``.
+    """Return the type to multiply in: ``"float32"``, ``"bfloat16"``, or ``"auto"``, the faster one.
 
-    ``"auto"`` takes bfloat16 where the device has instructions for it and the model gains by it:
-    by convolutions, but not by training depthwise ones on CPUs. Weights and loss stay float32, so
-    nothing needs scaling (Kalamkar et al. 2019, arXiv:1905.12322).
+    Training depthwise convolutions on CPUs gains nothing by bfloat16. Weights and loss stay
+    float32, so nothing needs scaling (Kalamkar et al. 2019, arXiv:1905.12322).
     """
     if precision != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
@@ -59,11 +58,7 @@ def to_device(inputs: Tensor, device: torch.device) -> Tensor:
 
 @cache
 def reuse_memory() -> None:
-    """Let this process keep large blocks of memory from batch to batch.
-
-    glibc hands freed blocks of 32 MB back to Linux, which clears every page of the next one: a
-    tenth of the time of a training step, half of a forward pass. mallopt(3) tells it not to.
-    """
+    """Tell glibc, mallopt(3), to keep large blocks, or Linux clears every page for each batch."""
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         for option in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
             ctypes.CDLL(None).mallopt(option, 2**31 - 1)

@@ -1,7 +1,4 @@
-"""Features of a frozen backbone, which says the same about the same photo every time.
-
-So each photo is shown to it once, and what it said is kept on disk: all that a head needs to train.
-"""
+"""Features of a frozen backbone: each photo is shown to it once, and its answer kept on disk."""
 
 import hashlib
 import inspect
@@ -84,10 +81,9 @@ def views(
     precision: str = "auto",
     seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Show a loader's photos to a backbone ``count`` times, each time augmented afresh.
+    """Features, (count, N, D), and labels, (N,), of a loader's photos in the data set's order.
 
-    Returns features, (count, N, D), and labels, (N,), on the CPU and in the order of the data set,
-    for `fit_head`. They are kept on disk if the transform's description says all about it.
+    Each is augmented ``count`` times. They are kept if the transform's text says all about it.
     """
     datasets.whole("count", count, 1)
     datasets.whole("seed", seed)
@@ -169,10 +165,9 @@ def fit_head(
     batch_size: int = 32,
     **options: Any,
 ) -> training.History:
-    """Train a head as `training.fit` would, on features, (N, D) or K views of them, (K, N, D).
+    """Train a head, in place, by `training.fit` on features, (N, D) or K views, (K, N, D).
 
-    ``model.head`` is changed in place, and ``model`` with it. On the CPU and in float32: for so
-    little, a GPU would be slower.
+    On the CPU and in float32: for so little, a GPU would be slower.
     """
     seen = FeatureBatches(*train, batch_size, torch.Generator())
     judged = None if val is None else FeatureBatches(*val, batch_size)

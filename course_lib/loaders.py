@@ -1,7 +1,7 @@
 """From folders of photos to batches of tensors.
 
-A photo is opened once, turned upright and kept in memory as bytes; the transforms of `torchvision
-v2 <https://docs.pytorch.org/vision/stable/transforms.html>`_ cut it afresh for every batch.
+A photo is opened once, turned upright and kept in memory as bytes; `torchvision's transforms
+<https://docs.pytorch.org/vision/stable/transforms.html>`_ cut it afresh for every batch.
 """
 
 import math
@@ -26,15 +26,11 @@ from course_lib.on_device import DeviceLoader
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a pretrained backbone was shown while it learned, and so must be shown again.
+    """What a pretrained backbone was shown while it learned, and so must be shown again."""
 
-    ``mean`` and ``std`` are per channel, for pixels from 0 to 1; ``crop_fraction`` is the side of
-    the centre crop over the short side after resizing.
-    """
-
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of pixels from 0 to 1
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    crop_fraction: float = 0.875
+    crop_fraction: float = 0.875  # side of the centre crop over the short side
     interpolation: str = "bilinear"
 
 
@@ -103,10 +99,7 @@ _opened: WeakValueDictionary = WeakValueDictionary()  # by path, time and size; 
 
 
 class Photos(Dataset):
-    """Labelled photos and the transform they pass through: items are (float32 image, label).
-
-    A photo is read when it is first asked for, and kept as bytes if it is to stay ``in_memory``.
-    """
+    """Labelled photos through a transform, (float32 image, label); read once if ``in_memory``."""
 
     def __init__(self, files: Sequence, transform: Callable, in_memory: bool = True) -> None:
         self.paths, self.labels = [path for path, _ in files], [label for _, label in files]
@@ -172,14 +165,11 @@ class Photos(Dataset):
 
 @dataclass(frozen=True)
 class Loaders:
-    """Loaders of float32 images, (B, 3, S, S), and labels, (B,): positions in ``classes``.
-
-    ``val`` is a stratified share of a folder's ``train/``; ``test``, its ``val/``, is used once.
-    """
+    """Loaders of float32 images, (B, 3, S, S), and labels, (B,): positions in ``classes``."""
 
     train: DataLoader | DeviceLoader
-    val: DataLoader | DeviceLoader
-    test: DataLoader | DeviceLoader
+    val: DataLoader | DeviceLoader  # a stratified share of the folder's train/
+    test: DataLoader | DeviceLoader  # the folder's val/, to be used once
     classes: tuple[str, ...]
 
 
@@ -217,8 +207,7 @@ def make_loaders(
 ) -> Loaders:
     """Build the loaders of a data set, given by name, folder, or a Listing that an audit leaves.
 
-    With ``augment`` the training photos are cropped and flipped at random, and shuffled; without,
-    they come as in evaluation. On a GPU they live and are cut there (:mod:`course_lib.on_device`).
+    With ``augment`` training photos are cut at random and shuffled. A GPU cuts them itself.
     """
     datasets.whole("batch_size", batch_size, 1)
     datasets.whole("seed", seed)

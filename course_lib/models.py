@@ -1,8 +1,7 @@
 """Pretrained networks, each as a backbone that makes features and a head that classifies them.
 
-Every classifier of `timm <https://huggingface.co/docs/timm>`_ will do, by its name there. Two names
-are special: ``efficientnet_lite0``, whose ImageNet weights install with the course, and
-``resnet18``, which is the article's, from torchvision and its host.
+Every classifier of `timm <https://huggingface.co/docs/timm>`_ will do, by its name there; the
+weights of ``efficientnet_lite0`` install with the course, the article's resnet18 is torchvision's.
 """
 
 import difflib
@@ -64,9 +63,8 @@ def build_model(
 ) -> Classifier:
     """Build a classifier with a fresh head; ``num_classes=None`` keeps the one it came with.
 
-    The same seed gives the same head, and the same backbone where it is not pretrained. Where
-    pretrained weights cannot be had this raises; random ones never take their place. Name the
-    ``image_size``, in pixels, for a network made for one size, such as a vision transformer.
+    Where pretrained weights cannot be had this raises; random ones never take their place. Name
+    the ``image_size``, in pixels, for a network made for one size, such as a vision transformer.
     """
     whole("num_classes", 1000 if num_classes is None else num_classes, 1)
     whole("seed", seed)

@@ -1,7 +1,6 @@
-"""Progress bars that are there for people and absent from saved notebooks.
+"""Progress bars where somebody watches; saved outputs are compared, and have none.
 
-Saved outputs are compared, so a bar is drawn only where somebody watches: in JupyterLab, VS Code or
-a terminal. The environment variable ``COURSE_LIB_PROGRESS`` decides instead where it is set (1, 0).
+The environment variable ``COURSE_LIB_PROGRESS`` (1, 0) decides instead, where it is set.
 """
 
 import io
@@ -32,11 +31,7 @@ def is_watched() -> bool:
 
 
 class NotebookBar(tqdm):
-    """A bar among the outputs of a cell: all bars of a cell share one output per level of nesting.
-
-    With an output for each bar JupyterLab would hide all beyond fifty, and the results with them;
-    and widgets would be dead, and say so, in a notebook that is opened again.
-    """
+    """A bar in a cell's outputs, one output per level: JupyterLab hides all beyond fifty."""
 
     cell = -1
     outputs: list = []  # noqa: RUF012  (of the cell that runs; shared by all bars)
@@ -62,8 +57,7 @@ def bar(items: Iterable, description: str, total: int | None = None) -> Iterator
     """Iterate over items, behind a bar of `tqdm <https://tqdm.github.io>`_ that then disappears."""
     if not is_watched():
         return iter(items)
-    # Not tqdm.auto: it calls iter() twice, and a second iterator of a DataLoader draws from its
-    # generator, so that the bar would change the order of the batches.
+    # Not tqdm.auto: it calls iter() twice, which would change the order of a DataLoader's batches.
     if in_notebook():
         return iter(NotebookBar(items, description, total, leave=False, file=io.StringIO()))
     return iter(tqdm(items, description, total, leave=False))

@@ -14,18 +14,15 @@ from course_lib.datasets import whole
 
 
 def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence) -> pd.DataFrame:
-    """Run an experiment for every seed, 0, 1, …, and every combination of settings.
+    """Run an experiment for every seed, 0, 1, …, and every combination of settings; a tidy table.
 
     ``run(seed=0, setting=value, …)`` returns a score for each method it compared; or two, of which
-    the first, on validation photos, is for `tuned`. Methods compared in one call see the same draw
-    of data, so their difference is paired. The table is `tidy
-    <https://doi.org/10.18637/jss.v059.i10>`_: a column per setting, then seed, method and score.
+    the first, on validation photos, is for `tuned`. Methods of one call are paired.
     """
     whole("seeds", seeds, 1)
     combined = itertools.product(*grid.values())
     settings, rows = [dict(zip(grid, values, strict=True)) for values in combined], []
-    # One thread: more are no faster on matrices this small, and ten times slower as soon as
-    # something else wants a core, since each waits for the others in a busy loop.
+    # More threads are no faster on small matrices, and far slower if another wants a core.
     with threadpool_limits(1, "blas"):
         for setting, seed in progress.bar([*itertools.product(settings, range(seeds))], "trials"):
             scores = run(seed=seed, **setting)

@@ -1,7 +1,4 @@
-"""Image styles: a second domain out of the photos that are at hand.
-
-A style keeps what is in a photo and changes how it looks: covariate shift, made to order.
-"""
+"""Image styles: a second domain out of the photos at hand, which keeps what they show."""
 
 import zlib
 from collections.abc import Callable
@@ -67,10 +64,7 @@ def restyle(image: Image.Image, style: str) -> Image.Image:
 
 
 def styled_transform(preprocessing: Preprocessing, image_size: int, style: str) -> v2.Compose:
-    """Return the evaluation pipeline with a style between the crop and the normalisation.
-
-    It is applied at ``image_size``, so that large and small photos of one scene come out alike.
-    """
+    """Return the evaluation pipeline, with a style between the crop and the normalisation."""
     resize, crop, *to_tensor = eval_transform(preprocessing, image_size).transforms
     if style == "photo":
         return v2.Compose([resize, crop, *to_tensor])

@@ -1,7 +1,6 @@
-"""One training loop for the whole course, and what can be asked of a trained network.
+"""One training loop for the whole course, the article's made right, and what it leads to.
 
-The loop is the article's, made right: seeded, the scheduler steps after the optimiser, no gradients
-during validation, and the epoch is chosen on validation photos that are not the test photos.
+Seeded; no gradients in validation, which alone chooses the epoch; the scheduler steps last.
 """
 
 import copy
@@ -106,9 +105,8 @@ def fit(
     """Train a classifier in place, and leave it with the weights of its best epoch.
 
     The best epoch has the highest validation accuracy, among equals the lowest loss; without
-    ``val`` the last one counts. A second call with a fresh model and optimiser repeats the first.
-    ``after_epoch`` is handed the run when an epoch is over; given that ``run``, and everything
-    else as it was then, ``fit`` goes on up to ``epochs`` as if it had never stopped.
+    ``val`` the last one counts. ``after_epoch`` is handed the run when an epoch is over; given that
+    ``run``, and all else as it was then, ``fit`` goes on as if it had never stopped.
     """
     whole("epochs", epochs)
     if not any(p.requires_grad for group in optimizer.param_groups for p in group["params"]):
@@ -179,10 +177,7 @@ def _train_one_epoch(model, loader, criterion, optimizer, scheduler, device, dty
 def predict(
     model: nn.Module, loader: Batches, device: Device = "auto", precision: str = "float32"
 ) -> Predictions:
-    """What a model, in evaluation mode, says of every example of a loader, in its order.
-
-    Answers are for comparing, so they are exact, float32, unless speed is asked for.
-    """
+    """Answers of a model, in evaluation mode, to every example of a loader, in its order."""
     device, was_training = devices.pick_device(device), model.training
     dtype = devices.pick_precision(precision, device, model, backward=False)
     devices.reuse_memory()
