@@ -2,7 +2,6 @@
 
 import ctypes
 import platform
-import sys
 from functools import cache
 
 import torch
@@ -45,11 +44,6 @@ def _has_bfloat16(kind: str) -> bool:
     return kind == "cpu" and any(getattr(torch.cpu, name, bool)() for name in asked)
 
 
-def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
-    """Compute in ``dtype`` inside a with block, where that is safe; float32 changes nothing."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16)
-
-
 def to_device(inputs: Tensor, device: torch.device) -> Tensor:
     """Move a batch, images in the memory layout that convolutions like best (channels last)."""
     layout = torch.channels_last if inputs.ndim == 4 else torch.preserve_format
@@ -59,6 +53,6 @@ def to_device(inputs: Tensor, device: torch.device) -> Tensor:
 @cache
 def reuse_memory() -> None:
     """Tell glibc, mallopt(3), to keep large blocks, or Linux clears every page for each batch."""
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+    if platform.libc_ver()[0] == "glibc":
         for option in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
             ctypes.CDLL(None).mallopt(option, 2**31 - 1)

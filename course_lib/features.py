@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL
@@ -119,8 +118,8 @@ def _key(paths: Sequence[Path], model, device, dtype, *settings: str | int) -> s
 
 def _cached(key: str, shape: tuple[int, ...], compute: Callable[[], np.ndarray]) -> np.ndarray:
     """Return an entry of the cache, vectors in an array of this shape."""
-    folder = os.environ.get(CACHE_DIR) or datasets.data_dir() / ".cache" / "features"
-    path = Path(folder, f"{key}.npy")
+    default = datasets.data_dir() / ".cache" / "features"
+    path = Path(os.environ.get(CACHE_DIR) or default, f"{key}.npy")
     with suppress(OSError, ValueError, EOFError):  # missing or damaged: computed again
         x = np.load(path, allow_pickle=False)
         if x.dtype == np.float32 and x.shape[:-1] == shape:
@@ -163,13 +162,10 @@ def fit_head(
     epochs: int,
     optimizer: Optimizer,
     batch_size: int = 32,
-    **options: Any,
+    **options,
 ) -> training.History:
-    """Train a head, in place, by `training.fit` on features, (N, D) or K views, (K, N, D).
-
-    On the CPU and in float32: for so little, a GPU would be slower.
-    """
+    """Train a head, in place, by `training.fit` on features, (N, D) or K views, (K, N, D)."""
     seen = FeatureBatches(*train, batch_size, torch.Generator())
     judged = None if val is None else FeatureBatches(*val, batch_size)
-    options = {"device": "cpu", "precision": "float32", **options}
+    options = {"device": "cpu", "precision": "float32", **options}  # a GPU would be slower
     return training.fit(head, seen, judged, epochs=epochs, optimizer=optimizer, **options)

@@ -1,7 +1,6 @@
 """From folders of photos to batches of tensors.
 
-A photo is opened once, turned upright and kept in memory as bytes; `torchvision's transforms
-<https://docs.pytorch.org/vision/stable/transforms.html>`_ cut it afresh for every batch.
+A photo is opened once, turned upright and kept as bytes; torchvision's v2 cuts it anew each time.
 """
 
 import math
@@ -109,18 +108,10 @@ class Photos(Dataset):
 
     def open(self) -> "Photos":
         """Read every photo now, so that all bad files are named before training begins."""
-
-        def problem(index: int) -> str:
-            try:
-                self.pixels(index)
-            except (ValueError, OSError) as error:
-                return str(error)
-            return ""
-
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            reading = pool.map(problem, range(len(self)))
-            bad = [*filter(None, progress.bar(reading, "reading photos", len(self)))]
-        if bad:
+            reading = [pool.submit(self.pixels, index) for index in range(len(self))]
+            problems = [photo.exception() for photo in progress.bar(reading, "reading photos")]
+        if bad := [str(problem) for problem in problems if problem is not None]:
             shown = "\n  ".join(bad[:10] + ["and more"] * (len(bad) > 10))
             raise ValueError(f"{len(bad)} images cannot be used; remove or replace:\n  {shown}")
         return self
@@ -198,17 +189,14 @@ def make_loaders(
     image_size: int = 128,
     batch_size: int = 32,
     *,
-    augment: bool = True,
+    augment: bool = True,  # cut the training photos at random, and shuffle them
     val_fraction: float = 0.2,
     seed: int = 0,
     num_workers: int = 0,
     in_memory: bool = True,
     device: devices.Device = "cpu",
 ) -> Loaders:
-    """Build the loaders of a data set, given by name, folder, or a Listing that an audit leaves.
-
-    With ``augment`` training photos are cut at random and shuffled. A GPU cuts them itself.
-    """
+    """Build the loaders of a data set, given by name, folder, or a Listing that an audit leaves."""
     datasets.whole("batch_size", batch_size, 1)
     datasets.whole("seed", seed)
     if not isinstance(dataset, datasets.Listing):

@@ -27,7 +27,7 @@ class WeightsUnavailable(RuntimeError):
 
     def __init__(self, name: str, error: Exception, advice: str = "") -> None:
         super().__init__(
-            f"the pretrained weights of {name!r} could not be had ({_reason(error)}). They are "
+            f"the pretrained weights of {name!r} could not be had ({error!r}). They are "
             f"downloaded on first use: connect to the internet once. {advice}Or use {EMBEDDED!r}, "
             "whose ImageNet weights are installed with the course."
         )
@@ -132,7 +132,7 @@ def _from_timm(pretrained: bool, name: str, image_size: int | None) -> nn.Module
             _, _ = network.forward_head(maps, pre_logits=True).shape
     except Exception as error:  # each family has checks of its own
         why = f"was made for {own} pixels: with image_size {size} its head gets no row of features"
-        raise ValueError(f"backbone is {name!r}, which {why} ({_reason(error)}).") from None
+        raise ValueError(f"backbone is {name!r}, which {why} ({error!r}).") from None
     if not pretrained:
         return network.train()
     offline = constants.HF_HUB_OFFLINE
@@ -153,21 +153,11 @@ def _hub_answers() -> bool:
     return True
 
 
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
 def freeze_backbone(model: Classifier) -> Classifier:
     """Freeze all but the head: no gradients, and no moving BatchNorm statistics. In place."""
     model.backbone.requires_grad_(False)
     model.backbone_is_frozen = True
     return model.train(model.training)
-
-
-def count_parameters(module: nn.Module) -> tuple[int, int]:
-    """Numbers of trainable parameters and of all."""
-    sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
-    return sum(n for n, trains in sizes if trains), sum(n for n, _ in sizes)
 
 
 def fingerprint(module: nn.Module) -> str:

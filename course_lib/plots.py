@@ -2,20 +2,14 @@
 
 import base64
 import io
-import itertools
-import logging
-import math
-import statistics
 import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 import pandas as pd
 from IPython.display import display
 from matplotlib import font_manager, rcParams
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 from torch import Tensor
 
@@ -27,42 +21,28 @@ PURPLE, SKY, GREY = "#CC79A7", "#56B4E9", "#777777"
 PHOTOS = "photos"  # label of figures that are mostly photos, which are large as PNG
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
 MARKERS = "osD^vP"
-LACKING: set[str] = set()  # signs that no font here has
+# Fonts to draw names in that the first one has no signs for, such as Chinese ones.
+WIDE = ("CJK", "Hei", "Song", "YaHei", "PingFang", "Ming", "Gothic", "Arial Unicode")
+found = {f.name for f in font_manager.fontManager.ttflist if any(w in f.name for w in WIDE)}
+rcParams["font.family"] = ["DejaVu Sans", *sorted(found)[:3]]
 
 
 def show(figure: Figure, alt: str) -> None:
     """Put a figure into the notebook, with a sentence or two that say what it shows."""
     kind = "jpeg" if figure.get_label() == PHOTOS else "png"
     buffer, quality = io.BytesIO(), {"quality": 88} if kind == "jpeg" else {}
-    logging.getLogger("matplotlib.font_manager").setLevel("ERROR")  # fonts have other weights
-    _find_font(figure.findobj(Text))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # for each sign: `_find_font` makes one note
+    with warnings.catch_warnings(record=True, action="always") as said:
         figure.savefig(buffer, format=kind, dpi=144, bbox_inches="tight", pil_kwargs=quality)
+    boxes = [warning for warning in said if "missing from font" in str(warning.message)]
+    for warning in said:
+        if warning not in boxes:
+            warnings.warn(warning.message, stacklevel=2)
+    if boxes:
+        print("In this figure boxes stand for signs that no font here has. Install one that has")
+        print("them, such as Noto Sans CJK for Chinese, delete matplotlib's cache, and run again.")
     mime = f"image/{kind}"
     bundle = {mime: base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
     display(bundle, metadata={mime: {"alt": alt}}, raw=True)
-
-
-def _find_font(texts: Sequence[Text]) -> None:
-    """Draw what the usual font has no signs for, Chinese perhaps, in an installed one that has."""
-    families, load = rcParams["font.family"], font_manager.get_font
-    files = [font_manager.findfont(font_manager.FontProperties(family=[name])) for name in families]
-    have = LACKING.union(*(map(chr, load(file).get_charmap()) for file in files))
-    signs = {sign for text in texts for sign in text.get_text() if sign.isprintable()} - have
-    for file in font_manager.findSystemFonts() * bool(signs):
-        with suppress(OSError, RuntimeError):  # not every file is a sound font
-            if signs <= set(map(chr, load(file).get_charmap())):
-                font_manager.fontManager.addfont(file)
-                families.append(load(file).family_name)
-                break
-    else:
-        if signs and not LACKING:  # one note is enough
-            print(f"In figures boxes stand for {' '.join(sorted(signs))}: no font here has these.")
-            print("Install one, such as Noto Sans CJK for Chinese, and run this again.")
-        LACKING.update(signs)
-    for text in texts:
-        text.set_fontfamily(families)
 
 
 def _plain(name: object, width: int = 99) -> str:
@@ -81,7 +61,7 @@ def image_grid(
 ) -> Figure:
     """Draw images in rows: PIL images, or tensors (3, H, W) from 0 to 1; frames of ``colors``."""
     columns = min(columns, len(images))
-    rows = math.ceil(len(images) / columns)
+    rows = -(-len(images) // columns)
     titles = [_plain(name, 24) for name in titles]
     height = rows * (1.55 + 0.16 * max((name.count("\n") + 2 for name in titles), default=0)) + 0.4
     figure = Figure(figsize=(columns * 1.55, height), label=PHOTOS, layout="tight")
@@ -144,15 +124,14 @@ def accuracy_bars(
     *,
     title: str,
     baseline: tuple[str, float] | None = None,
-    label: str = "accuracy on the test images",
 ) -> Figure:
     """Draw mean accuracies as bars, every run as a dot, and a ``baseline`` as a dashed line."""
     count, longest = len(results), max(map(len, results))
     turned = count > 4 and count * longest > 110
     size = min(1.2 + 1.5 * count, 12), 3.8 + turned * 0.08 * longest
     axis = (figure := Figure(figsize=size, layout="constrained")).subplots()
-    for x, (runs, color) in enumerate(zip(results.values(), itertools.cycle(PALETTE))):
-        mean = statistics.fmean(runs)
+    for x, (runs, color) in enumerate(zip(results.values(), PALETTE * count, strict=False)):
+        mean = sum(runs) / len(runs)
         axis.bar(x, mean, width=0.6, color=color, alpha=0.75)
         axis.plot([x] * len(runs), runs, "o", color="black", markersize=4)
         axis.text(x, 0.03, f"{mean:.2f}", ha="center", fontsize=min(11, 200 / count))
@@ -161,7 +140,7 @@ def accuracy_bars(
         figure.legend(loc="outside lower center", fontsize=8)
     names = [_plain(name, 99 if turned else 24) for name in results]
     axis.set_xticks(range(count), names, rotation=90 * turned)
-    axis.set(ylabel=label, ylim=(0, 1.04))
+    axis.set(ylabel="accuracy on the test images", ylim=(0, 1.04))
     axis.set_title(title, fontsize=11)
     return figure
 

@@ -33,11 +33,7 @@ def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence
 
 
 def tuned(frame: pd.DataFrame, *settings: str) -> pd.DataFrame:
-    """For each method and seed, the run with the ``settings`` that were best on validation.
-
-    Among equals it is the first of the grid. What is left may be compared: the test score ``score``
-    had no say in the choice.
-    """
+    """For each method and seed, the run whose ``settings`` were best, or first, on validation."""
     same = [column for column in frame if column not in (*settings, "val", "score")]
     return frame.loc[frame.groupby(same, sort=False)["val"].idxmax()]
 
@@ -76,10 +72,7 @@ def summary(
     digits: int = 3,
     baseline: tuple[str, float] | None = None,
 ) -> Markdown:
-    """Table of mean ± standard deviation over seeds: a row per method, ``columns`` of a setting.
-
-    The name and score of a trivial answer, the ``baseline``, become the last row.
-    """
+    """Table of mean ± standard deviation over seeds: a row per method, ``columns`` of a setting."""
     groups = [("mean ± std", frame)]
     if columns is not None:
         name = columns.replace("_", " ")
@@ -99,8 +92,7 @@ def mean(frame: pd.DataFrame, method: str, **setting: object) -> float:
     """Mean score of a method over seeds, and over all settings that are not named."""
     chosen = frame[(frame[["method", *setting]] == [method, *setting.values()]).all(axis=1)]
     if chosen.empty:
-        there = ", ".join(frame["method"].unique())
-        raise ValueError(f"no run of {method!r} with {setting}: there are {there}.")
+        raise ValueError(f"no run of {method!r} with {setting}, only {set(frame['method'])}.")
     return float(chosen["score"].mean())
 
 
@@ -114,7 +106,6 @@ def verdict(question: str, answer: bool | Comparison) -> None:
     """Print a question, or an exact claim, and what the numbers say to it.
 
     ``Does freezing win? holds: +0.042 ± 0.013 (5 seeds)`` or ``the weights are equal: True``.
-    The runner collects the answers to questions.
     """
     if isinstance(answer, Comparison):
         numbers = f"{answer.difference:+.3f} ± {answer.error:.3f} ({answer.seeds} seeds)"

@@ -4,14 +4,15 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageChops, ImageFilter, ImageOps
+from PIL import Image, ImageOps
+from PIL.ImageFilter import FIND_EDGES, GaussianBlur
 from torchvision.transforms import v2
 
 from course_lib.loaders import Preprocessing, eval_transform
 
 
 def _blurred(image: Image.Image, radius: float) -> Image.Image:
-    return image.filter(ImageFilter.GaussianBlur(radius * min(image.size) / 224))
+    return image.filter(GaussianBlur(radius * min(image.size) / 224))
 
 
 def _sketch(image: Image.Image) -> Image.Image:
@@ -33,14 +34,11 @@ def _night(image: Image.Image) -> Image.Image:
 STYLES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "photo": Image.Image.copy,
     "gray": lambda image: image.convert("L").convert("RGB"),
-    "negative": ImageChops.invert,
     "soft": lambda image: _blurred(image, 2),
     "fog": lambda image: image.point(lambda value: int(value * 0.25 + 185)),
     "sketch": _sketch,
     "night": _night,
-    "edges": lambda image: ImageOps.invert(
-        image.convert("L").filter(ImageFilter.FIND_EDGES)
-    ).convert("RGB"),
+    "edges": lambda image: ImageOps.invert(image.convert("L").filter(FIND_EDGES)).convert("RGB"),
 }
 
 

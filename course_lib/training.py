@@ -4,7 +4,6 @@ Seeded; no gradients in validation, which alone chooses the epoch; the scheduler
 """
 
 import copy
-import math
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -95,7 +94,6 @@ def fit(
     optimizer: Optimizer,
     scheduler: LRScheduler | None = None,
     scheduler_step: str = "epoch",  # or "batch"
-    criterion: nn.Module | None = None,
     device: Device = "auto",
     precision: str = "auto",
     seed: int = 0,
@@ -119,12 +117,12 @@ def fit(
         seed_everything(seed)
         if generator := getattr(train, "generator", None):
             generator.manual_seed(seed)
-    history, criterion = run.history, criterion or nn.CrossEntropyLoss()
+    history = run.history
     for epoch in progress.bar(range(len(history.seconds), epochs), "epochs"):
         start = time.perf_counter()
         history.learning_rate.append(optimizer.param_groups[-1]["lr"])
         each_batch = scheduler if scheduler_step == "batch" else None
-        trained = _train_one_epoch(model, train, criterion, optimizer, each_batch, device, dtype)
+        trained = _train_one_epoch(model, train, optimizer, each_batch, device, dtype)
         history.train_loss.append(trained.loss)
         history.train_accuracy.append(trained.accuracy)
         if val is not None:
@@ -146,7 +144,7 @@ def fit(
     return history
 
 
-def _train_one_epoch(model, loader, criterion, optimizer, scheduler, device, dtype) -> Metrics:
+def _train_one_epoch(model, loader, optimizer, scheduler, device, dtype) -> Metrics:
     """Train for one pass over a loader; a loss that is no longer finite is an error."""
     devices.reuse_memory()
     model.train()
@@ -154,9 +152,9 @@ def _train_one_epoch(model, loader, criterion, optimizer, scheduler, device, dty
     for inputs, labels in progress.bar(loader, "training"):
         inputs, labels = devices.to_device(inputs, device), labels.to(device, non_blocking=True)
         optimizer.zero_grad()
-        with devices.autocast(device, dtype):
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             logits = model(inputs).float()
-        loss = criterion(logits, labels)
+        loss = F.cross_entropy(logits, labels)
         loss.backward()
         optimizer.step()
         if scheduler is not None:
@@ -166,7 +164,7 @@ def _train_one_epoch(model, loader, criterion, optimizer, scheduler, device, dty
         correct += (logits.argmax(dim=1) == labels).sum()
     share = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
     mean_loss = (torch.stack(losses).cpu().double() @ share).item()
-    if not math.isfinite(mean_loss):
+    if not np.isfinite(mean_loss):
         raise FloatingPointError(
             f"the training loss became {mean_loss} at learning rate "
             f"{optimizer.param_groups[-1]['lr']:g}: most often it is too high; try a tenth of it."
@@ -183,8 +181,8 @@ def predict(
     devices.reuse_memory()
     model.to(device, memory_format=torch.channels_last).eval()
     logits, labels = [], []
-    # Not around .to(): parameters made in inference mode could never train.
-    with torch.inference_mode(), devices.autocast(device, dtype):
+    lower = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+    with torch.inference_mode(), lower:  # not around .to(): its parameters could never train
         for inputs, truth in progress.bar(loader, "predicting"):
             logits.append(model(devices.to_device(inputs, device)).float())
             labels.append(truth)
