@@ -25,8 +25,7 @@ def pick_precision(
 ) -> torch.dtype:
     """Return the type to multiply in: ``"float32"``, ``"bfloat16"``, or ``"auto"``, the faster one.
 
-    Training depthwise convolutions on CPUs gains nothing by bfloat16. Weights and loss stay
-    float32, so nothing needs scaling (Kalamkar et al. 2019, arXiv:1905.12322).
+    Weights and loss stay float32: nothing needs scaling (Kalamkar et al., arXiv:1905.12322).
     """
     if precision != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]

@@ -27,9 +27,8 @@ class WeightsUnavailable(RuntimeError):
 
     def __init__(self, name: str, error: Exception, advice: str = "") -> None:
         super().__init__(
-            f"the pretrained weights of {name!r} could not be had ({error!r}). They are "
-            f"downloaded on first use: connect to the internet once. {advice}Or use {EMBEDDED!r}, "
-            "whose ImageNet weights are installed with the course."
+            f"the pretrained weights of {name!r} could not be had ({error!r}). To download them, "
+            f"connect to the internet once. {advice}Or use {EMBEDDED!r}: its weights are installed."
         )
 
 

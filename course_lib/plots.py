@@ -2,6 +2,8 @@
 
 import base64
 import io
+import logging
+import statistics
 import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
@@ -21,10 +23,14 @@ PURPLE, SKY, GREY = "#CC79A7", "#56B4E9", "#777777"
 PHOTOS = "photos"  # label of figures that are mostly photos, which are large as PNG
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
 MARKERS = "osD^vP"
-# Fonts to draw names in that the first one has no signs for, such as Chinese ones.
-WIDE = ("CJK", "Hei", "Song", "YaHei", "PingFang", "Ming", "Gothic", "Arial Unicode")
-found = {f.name for f in font_manager.fontManager.ttflist if any(w in f.name for w in WIDE)}
-rcParams["font.family"] = ["DejaVu Sans", *sorted(found)[:3]]
+# What the usual font has no signs for, Chinese names perhaps, is drawn in one of these, if any.
+WIDE = ("cjk", "wqy", "simhei", "simsun", "msyh", "pingfang", "hiragino", "arialuni")
+logging.getLogger("matplotlib.font_manager").setLevel("ERROR")  # fonts have other weights
+FONTS = [f for f in font_manager.findSystemFonts() if any(w in f.lower() for w in WIDE)][:3]
+for file in FONTS:
+    font_manager.fontManager.addfont(file)
+rcParams["font.family"] = ["DejaVu Sans", *(font_manager.get_font(f).family_name for f in FONTS)]
+NOTED: list[str] = []  # that signs are lacking: once is enough
 
 
 def show(figure: Figure, alt: str) -> None:
@@ -34,12 +40,11 @@ def show(figure: Figure, alt: str) -> None:
     with warnings.catch_warnings(record=True, action="always") as said:
         figure.savefig(buffer, format=kind, dpi=144, bbox_inches="tight", pil_kwargs=quality)
     boxes = [warning for warning in said if "missing from font" in str(warning.message)]
-    for warning in said:
-        if warning not in boxes:
-            warnings.warn(warning.message, stacklevel=2)
-    if boxes:
-        print("In this figure boxes stand for signs that no font here has. Install one that has")
-        print("them, such as Noto Sans CJK for Chinese, delete matplotlib's cache, and run again.")
+    for warning in [warning for warning in said if warning not in boxes]:
+        warnings.warn(warning.message, stacklevel=2)
+    if boxes and not NOTED:
+        NOTED.append("In figures boxes stand for signs that no font here has: install one,")
+        print(*NOTED, "such as Noto Sans CJK for Chinese, and run this again.")
     mime = f"image/{kind}"
     bundle = {mime: base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
     display(bundle, metadata={mime: {"alt": alt}}, raw=True)
@@ -131,7 +136,7 @@ def accuracy_bars(
     size = min(1.2 + 1.5 * count, 12), 3.8 + turned * 0.08 * longest
     axis = (figure := Figure(figsize=size, layout="constrained")).subplots()
     for x, (runs, color) in enumerate(zip(results.values(), PALETTE * count, strict=False)):
-        mean = sum(runs) / len(runs)
+        mean = statistics.fmean(runs)
         axis.bar(x, mean, width=0.6, color=color, alpha=0.75)
         axis.plot([x] * len(runs), runs, "o", color="black", markersize=4)
         axis.text(x, 0.03, f"{mean:.2f}", ha="center", fontsize=min(11, 200 / count))

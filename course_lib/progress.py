@@ -22,8 +22,7 @@ def in_notebook() -> bool:
 
 def is_watched() -> bool:
     """Whether a person sees this process's output as it appears."""
-    asked = os.environ.get("COURSE_LIB_PROGRESS")
-    if asked is not None:
+    if (asked := os.environ.get("COURSE_LIB_PROGRESS")) is not None:
         return asked == "1"
     if in_notebook():
         return any(name in os.environ for name in WATCHED_KERNEL)

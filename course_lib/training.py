@@ -179,10 +179,9 @@ def predict(
     device, was_training = devices.pick_device(device), model.training
     dtype = devices.pick_precision(precision, device, model, backward=False)
     devices.reuse_memory()
-    model.to(device, memory_format=torch.channels_last).eval()
+    model.to(device, memory_format=torch.channels_last).eval()  # not below: it could never train
     logits, labels = [], []
-    lower = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
-    with torch.inference_mode(), lower:  # not around .to(): its parameters could never train
+    with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         for inputs, truth in progress.bar(loader, "predicting"):
             logits.append(model(devices.to_device(inputs, device)).float())
             labels.append(truth)
