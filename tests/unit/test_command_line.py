@@ -1,12 +1,11 @@
 """Commands with what they call replaced, and what they say of the installation."""
 
-import importlib
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -73,9 +72,8 @@ def test_help_of_every_command_comes_without_heavy_packages() -> None:
     code = """
 import sys
 from course_lib.tools import cli
-for words in ([], *([name] for name in ("run", "save", "check", "book", "download", "train",
-                                        "audit", "predict", "info"))):
-    try: cli.main([*words, "--help"])
+for name in ("", *"run save check book download train audit predict info".split()):
+    try: cli.main(f"{name} --help".split())
     except SystemExit as end: assert end.code == 0
 print({"torch", "papermill", "nbconvert", "matplotlib", "pandas"} & set(sys.modules))
 """
@@ -87,46 +85,33 @@ print({"torch", "papermill", "nbconvert", "matplotlib", "pandas"} & set(sys.modu
 
 
 def test_check_asks_pytest_for_the_lessons_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    commands = []
-
-    def run(command: list[str], *, cwd: Path, check: bool) -> SimpleNamespace:
-        commands.append((command[1:], cwd))
-        return SimpleNamespace(returncode=5)
-
+    run = Mock(return_value=Mock(returncode=5))
     monkeypatch.setattr(subprocess, "run", run)
     assert cli.main(["check"]) == cli.main(["check", "--only", "08,09"]) == 5
-    plain = ["-m", "pytest", "tests/notebooks"]
+    plain = [sys.executable, "-m", "pytest", "tests/notebooks"]
     named = [*plain, "-k", "08_full_fine_tuning or 09_frozen_features"]
-    assert commands == [(plain, ROOT), (named, ROOT)]
+    assert run.mock_calls == [call(words, cwd=ROOT, check=False) for words in (plain, named)]
 
 
-@pytest.mark.parametrize("command", ["check", "book"])
-def test_a_missing_package_is_named_with_its_remedy(command, monkeypatch, capsys) -> None:
-    there = importlib.import_module
-
-    def missing(name: str) -> object:
-        if name in ("nbval", "myst_nb"):
-            raise ModuleNotFoundError(f"No module named {name!r}")
-        return there(name)
-
-    monkeypatch.setattr(importlib, "import_module", missing)
+@pytest.mark.parametrize(("command", "package"), [("check", "nbval"), ("book", "myst_nb")])
+def test_a_missing_package_is_named_with_its_remedy(command, package, monkeypatch, capsys) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
     assert cli.main([command]) == 2
     said = capsys.readouterr().err
-    assert "No module named '" in said and "pip install -r requirements.txt" in said
+    assert f"import of {package} halted" in said and "pip install -r requirements.txt" in said
 
 
 def test_download(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setattr(download, "download", lambda name: Path("data", name))
     assert cli.main(["download", "hymenoptera"]) == 0
     assert capsys.readouterr().out == f"data set hymenoptera: {Path('data', 'hymenoptera')}\n"
-
-    def cut_off(error: BaseException, code: int, said: str) -> None:
-        monkeypatch.setattr(download, "download", lambda name: (_ for _ in ()).throw(error))
+    for error, code, said in (
+        (download.DownloadError("no network.\nWithout: …"), 2, "no network. Without: …"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ):
+        monkeypatch.setattr(download, "download", Mock(side_effect=error))
         assert cli.main(["download", "hymenoptera"]) == code
         assert capsys.readouterr().err == f"course_lib: {said}\n"
-
-    cut_off(download.DownloadError("no network.\nWithout: …"), 2, "no network. Without: …")
-    cut_off(KeyboardInterrupt(), 130, "interrupted")
 
 
 def test_typed_paths_mean_what_they_mean_where_the_person_stands(tmp_path, monkeypatch) -> None:
