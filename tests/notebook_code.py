@@ -3,7 +3,6 @@
 import ast
 import importlib
 import re
-from collections.abc import Mapping
 from types import SimpleNamespace
 
 import nbformat
@@ -20,27 +19,23 @@ STUB = re.compile(r"^checks\.lesson_(\d\d)\.(\w+)\(", re.MULTILINE)
 
 def imports(number: str) -> dict[str, object]:
     """What a lesson imports, by name: what a student's code in an exercise may use."""
-    kept = [node for node in _nodes(number) if isinstance(node, IMPORTS)]
-    return _executed(number, kept, {})
+    return _executed(number, [node for node in _nodes(number) if isinstance(node, IMPORTS)], {})
 
 
 def definitions(number: str, **values: object) -> SimpleNamespace:
     """Parameters, imports, functions, classes and CONSTANTS of a lesson, without its experiments.
 
-    ``number`` is the lesson's, such as ``"02"``; ``values`` are given to its functions as globals,
-    for those that read something the lesson computed, and win over its parameters.
+    ``values`` are globals of its functions, such as results they read; they win over parameters.
     """
     kept = [node for node in _nodes(number) if isinstance(node, KEPT) or _is_constant(node)]
-    parameters = read_parameters("\n".join(c.source for c in _cells(number) if _is_tagged(c)))
+    cells = [cell for cell in _code(number) if "parameters" in cell.metadata.get("tags", [])]
+    parameters = read_parameters("\n".join(cell.source for cell in cells))
     return SimpleNamespace(**_executed(number, kept, {**parameters, **values}))
 
 
 def exercises(number: str) -> dict[str, SimpleNamespace]:
-    """Stub cells of a lesson by the name of their check, each with the solution shown below it.
-
-    Also the place of the cell, counted from 0, and its ``call`` of the check.
-    """
-    cells, found = _all_cells(number), {}
+    """By name of the check: the stub, its place from 0, its call, and the solution shown below."""
+    cells, found = _cells(number), {}
     for place, cell in enumerate(cells[:-1]):
         if cell.cell_type == "code" and (match := STUB.search(cell.source)):
             found[match[2]] = SimpleNamespace(
@@ -57,28 +52,22 @@ def wrong_answers(number: str) -> dict[str, list[tuple[str, str]]]:
     return importlib.import_module(f"answers_{number}").WRONG
 
 
-def _all_cells(number: str) -> list[nbformat.NotebookNode]:
+def _cells(number: str) -> list[nbformat.NotebookNode]:
     (path,) = (course_root() / "notebooks").glob(f"{number}_*.ipynb")
     return nbformat.read(path, as_version=4).cells
 
 
-def _cells(number: str) -> list[nbformat.NotebookNode]:
-    return [cell for cell in _all_cells(number) if cell.cell_type == "code"]
-
-
-def _is_tagged(cell: nbformat.NotebookNode) -> bool:
-    return "parameters" in cell.metadata.get("tags", [])
+def _code(number: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in _cells(number) if cell.cell_type == "code"]
 
 
 def _nodes(number: str) -> list[ast.stmt]:
     transform = TransformerManager().transform_cell
-    return [node for cell in _cells(number) for node in ast.parse(transform(cell.source)).body]
+    return [node for cell in _code(number) for node in ast.parse(transform(cell.source)).body]
 
 
-def _executed(
-    number: str, nodes: list[ast.stmt], values: Mapping[str, object]
-) -> dict[str, object]:
-    namespace: dict[str, object] = {"__name__": f"lesson_{number}", **values}
+def _executed(number: str, nodes: list[ast.stmt], values: dict) -> dict[str, object]:
+    namespace = {"__name__": f"lesson_{number}", **values}
     exec(compile(ast.Module(nodes, []), f"lesson {number}", "exec"), namespace)
     return namespace
 

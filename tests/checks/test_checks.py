@@ -15,12 +15,7 @@ HERE = Path(__file__).parent
 NUMBERS = sorted(path.stem[-2:] for path in HERE.glob("answers_[0-9][0-9].py"))
 
 CASES = [(number, name) for number in NUMBERS for name in wrong_answers(number)]
-MISTAKES = [
-    (number, name, *mistake)
-    for number in NUMBERS
-    for name, mistakes in wrong_answers(number).items()
-    for mistake in mistakes
-]
+each_exercise = pytest.mark.parametrize(("number", "name"), CASES)
 
 
 def said(number: str, code: str, capsys: Capsys) -> str:
@@ -37,29 +32,26 @@ def test_every_check_of_a_lesson_is_asked_and_tested(number: str) -> None:
     assert set(exercises(number)) == set(wrong_answers(number)) == defined
 
 
-@pytest.mark.parametrize(("number", "name"), CASES)
-def test_the_untouched_stub_is_not_attempted(number: str, name: str, capsys: Capsys) -> None:
-    out = said(number, exercises(number)[name].stub, capsys)
-    assert out == f"not attempted: {checks.ELLIPSIS}. Stuck? {name}.hint()\n"
-
-
-@pytest.mark.parametrize(("number", "name"), CASES)
-def test_the_solution_shown_is_right(number: str, name: str, capsys: Capsys) -> None:
+@each_exercise
+def test_the_untouched_stub_is_no_attempt_and_the_solution_is_right(
+    number: str, name: str, capsys: Capsys
+) -> None:
     exercise = exercises(number)[name]
+    out = said(number, exercise.stub, capsys)
+    assert out == f"not attempted: {checks.ELLIPSIS}. Stuck? {name}.hint()\n"
     assert said(number, f"{exercise.solution}\n{exercise.call}", capsys).startswith("right: ")
 
 
-@pytest.mark.parametrize(("number", "name", "code", "hint"), MISTAKES)
-def test_a_mistake_is_met_with_a_hint(
-    number: str, name: str, code: str, hint: str, capsys: Capsys
-) -> None:
-    out = said(number, f"{code}\n{exercises(number)[name].call}", capsys)
-    assert out.startswith("wrong: ")
-    assert hint in out
-    assert out.count("\n") == 1
+@each_exercise
+def test_mistakes_are_met_with_a_hint(number: str, name: str, capsys: Capsys) -> None:
+    for code, hint in wrong_answers(number)[name]:
+        out = said(number, f"{code}\n{exercises(number)[name].call}", capsys)
+        assert out.startswith("wrong: "), code
+        assert hint in out, code
+        assert out.count("\n") == 1, code
 
 
-@pytest.mark.parametrize(("number", "name"), CASES)
+@each_exercise
 def test_there_are_mistakes_and_hints_enough(number: str, name: str, capsys: Capsys) -> None:
     assert len({hint for _, hint in wrong_answers(number)[name]}) >= 2
     exercise = getattr(getattr(checks, f"lesson_{number}"), name)
@@ -70,7 +62,6 @@ def test_there_are_mistakes_and_hints_enough(number: str, name: str, capsys: Cap
 
 
 def test_an_unknown_lesson_is_an_error() -> None:
-    with pytest.raises(AttributeError, match="no checks named 'lesson_99'"):
-        _ = checks.lesson_99
-    with pytest.raises(AttributeError, match="no checks named 'lessons'"):
-        _ = checks.lessons
+    for name in ("lesson_99", "lessons"):
+        with pytest.raises(AttributeError, match=f"no checks named '{name}'"):
+            getattr(checks, name)

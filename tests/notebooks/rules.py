@@ -1,12 +1,12 @@
 """What every lesson must keep to. Each rule takes a notebook and its path, and lists the faults."""
 
 import ast
+import itertools
 import re
 import statistics
 import symtable
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
@@ -32,17 +32,17 @@ IGNORED = "nbval-ignore-output"
 REASON = re.compile(r"reason-[a-z0-9]+(-[a-z0-9]+)*")
 QUESTION = re.compile(r"^\*\*(\d)\.\*\* ", re.MULTILINE)
 OPTION = re.compile(r"<details><summary>(.+?)</summary>(Right|Wrong)\. \S.*?</details>")
+FENCED = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
+NO_ALT_TEXT = re.compile(r"!\[\s*\]\(|<img(?![^>]*\balt=)")
 CAPTION = re.compile(r"\*\*Figure (\d+)\.\*\*\s+\S")
 
 
 def rule(function: Rule) -> Rule:
-    """Add a function to the rules."""
     RULES.append(function)
     return function
 
 
 def tags(cell: NotebookNode) -> list[str]:
-    """Tags of a cell."""
     return cell.metadata.get("tags", [])
 
 
@@ -76,23 +76,14 @@ def names(cell: NotebookNode) -> list[ast.Name]:
     return sorted(found, key=lambda node: (node.lineno, node.col_offset))
 
 
-def prose_before_code(notebook: NotebookNode) -> str:
-    """Markdown up to the first code cell."""
-    found = []
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            break
-        found.append(cell.source)
-    return "\n".join(found)
+def prose(notebook: NotebookNode) -> list[str]:
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
 
 
 def headings(notebook: NotebookNode) -> list[str]:
     """Headings of all markdown cells, without the code between fences."""
-    prose = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    plain = (
-        re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.DOTALL | re.MULTILINE) for text in prose
-    )
-    return [line.strip() for text in plain for line in text.splitlines() if re.match(r"#+ ", line)]
+    lines = [line for text in prose(notebook) for line in FENCED.sub("", text).splitlines()]
+    return [line.strip() for line in lines if re.match(r"#+ ", line)]
 
 
 @rule
@@ -124,9 +115,8 @@ def kernel_is_python3(notebook: NotebookNode, path: Path) -> list[str]:
 @rule
 def metadata_is_minimal(notebook: NotebookNode, path: Path) -> list[str]:
     """Nothing that changes from machine to machine or from run to run."""
-    faults = [
-        f"notebook: {key}" for key in set(notebook.metadata) - {"kernelspec", "language_info"}
-    ]
+    extra = set(notebook.metadata) - {"kernelspec", "language_info"}
+    faults = [f"notebook: {key}" for key in extra]
     for number, cell in enumerate(notebook.cells, start=1):
         extra = set(cell.metadata) - {"tags", "jupyter"}
         extra |= {f"jupyter.{k}" for k in set(cell.metadata.get("jupyter", {})) - {"source_hidden"}}
@@ -146,9 +136,8 @@ def no_attachments(notebook: NotebookNode, path: Path) -> list[str]:
 @rule
 def no_widget_state(notebook: NotebookNode, path: Path) -> list[str]:
     """A saved widget shows nothing to a reader without its kernel."""
-    found = [
-        w for w, out in all_outputs(notebook) if any("widget" in m for m in out.get("data", {}))
-    ]
+    shown = [(where, " ".join(out.get("data", {}))) for where, out in all_outputs(notebook)]
+    found = [where for where, mimes in shown if "widget" in mimes]
     return found + (["notebook metadata"] if "widgets" in notebook.metadata else [])
 
 
@@ -156,9 +145,8 @@ def no_widget_state(notebook: NotebookNode, path: Path) -> list[str]:
 def executed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
     """Counts 1 to n: run from the top in a fresh kernel. nbval skips cells that have no count."""
     counts = [cell.execution_count for _, cell in code_cells(notebook)]
-    if not counts:
-        return ["there is no code"]
-    return [] if counts == list(range(1, len(counts) + 1)) else [f"execution counts {counts}"]
+    in_order = counts and counts == list(range(1, len(counts) + 1))
+    return [] if in_order else [f"execution counts {counts}"]
 
 
 @rule
@@ -276,9 +264,7 @@ def figures_have_alt_text(notebook: NotebookNode, path: Path) -> list[str]:
             elif data.get("text/plain") != alt:
                 faults.append(f"{where}: text/plain is not the alt text")
     for number, cell in enumerate(notebook.cells, start=1):
-        if cell.cell_type == "markdown" and re.search(
-            r"!\[\s*\]\(|<img(?![^>]*\balt=)", cell.source
-        ):
+        if cell.cell_type == "markdown" and NO_ALT_TEXT.search(cell.source):
             faults.append(f"cell {number}: a picture without alt text")
     return faults
 
@@ -319,7 +305,8 @@ def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
     faults = []
     if first["cell_type"] != "markdown" or not re.match(r"# \S", first["source"]):
         faults.append("the first cell does not begin with a title '# …'")
-    opening, found = prose_before_code(notebook), headings(notebook)
+    before_code = itertools.takewhile(lambda cell: cell.cell_type != "code", notebook.cells)
+    opening, found = "\n".join(cell.source for cell in before_code), headings(notebook)
     wanted = ("**You will learn**", "**You need**", "**Time**")
     faults += [f"no {text} before the first code" for text in wanted if text not in opening]
     faults += [f"no heading {h!r}" for h in ("## Recap", "## Going further") if h not in found]
@@ -330,11 +317,10 @@ def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
 @rule
 def quiz_answers_every_option(notebook: NotebookNode, path: Path) -> list[str]:
     """A quick quiz has three questions, each with three options or more, one of them right."""
-    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    if "## Quick quiz\n" not in prose:
+    _, found, text = "\n".join(prose(notebook)).partition("## Quick quiz\n")
+    if not found:
         return []
-    text = prose.partition("## Quick quiz\n")[2].partition("\n## ")[0]
-    _, *parts = QUESTION.split(text)
+    _, *parts = QUESTION.split(text.partition("\n## ")[0])
     faults = [] if parts[::2] == ["1", "2", "3"] else [f"questions {parts[::2]}, not 1, 2, 3"]
     for number, question in zip(parts[::2], parts[1::2], strict=True):
         said = [verdict for _, verdict in OPTION.findall(question)]
@@ -355,27 +341,15 @@ def verdicts_are_few(notebook: NotebookNode, path: Path) -> list[str]:
 @rule
 def it_is_short(notebook: NotebookNode, path: Path) -> list[str]:
     """At most 70 cells, 350 lines of code and 2,700 words of prose."""
-    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    found = {
-        "cells": (len(notebook.cells), 70),
-        "lines of code": (
-            sum(cell.source.count("\n") + 1 for _, cell in code_cells(notebook)),
-            350,
-        ),
-        "words": (len(" ".join(prose).split()), 2700),
-    }
-    return [
-        f"{count} {what}, at most {most}" for what, (count, most) in found.items() if count > most
-    ]
+    lines = sum(cell.source.count("\n") + 1 for _, cell in code_cells(notebook))
+    words = len(" ".join(prose(notebook)).split())
+    found = [(len(notebook.cells), 70, "cells"), (lines, 350, "lines of code")]
+    found += [(words, 2700, "words of prose")]
+    return [f"{count} {what}, at most {most}" for count, most, what in found if count > most]
 
 
-def preset_faults(
-    presets: dict[str, dict[str, Any]], lessons: dict[str, dict[str, Value]]
-) -> list[str]:
-    """List values in presets that no lesson would receive, or that have the wrong type.
-
-    ``presets`` is ``presets.toml`` as read; ``lessons`` maps each lesson's name to its parameters.
-    """
+def preset_faults(presets: dict[str, dict], lessons: dict[str, dict[str, Value]]) -> list[str]:
+    """List values in ``presets.toml`` that no lesson would receive, or of the wrong type."""
     faults = []
     for preset, tables in presets.items():
         for key, table in tables.items():
