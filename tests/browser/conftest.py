@@ -37,7 +37,6 @@ def browser() -> Iterator[BrowserContext]:
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder for pictures of the pages: ``COURSE_SCREENSHOTS``, or one that pytest cleans up."""
-    folder = os.environ.get("COURSE_SCREENSHOTS")
-    path = Path(folder).resolve() if folder else tmp_path_factory.mktemp("pictures")
+    path = Path(os.environ.get("COURSE_SCREENSHOTS") or tmp_path_factory.mktemp("pictures"))
     path.mkdir(parents=True, exist_ok=True)
-    return path
+    return path.resolve()

@@ -7,31 +7,27 @@ from lab import NOTEBOOK, Notebook, text_of
 FRAMES = 300  # that JupyterLab has to lay out a cell and its pictures once it is in sight
 # Pictures of each cell, scrolled to: those that JupyterLab was given, and those that can be seen.
 PICTURES = f"""async () => {{ {NOTEBOOK}
-    const frame = () => new Promise(requestAnimationFrame);
     const cells = [];
     for (const [index, widget] of notebook.widgets.entries()) {{
         const given = (widget.model.outputs?.toJSON() || []).filter(
             o => o.data && ('image/png' in o.data || 'image/jpeg' in o.data)).length;
         const images = () => [...widget.node.querySelectorAll('img')];
         if (given + images().length === 0) continue;
-        const look = () => {{
-            const cell = widget.node.getBoundingClientRect();
-            return images().map(img => {{
-                const box = img.getBoundingClientRect();
-                return {{
-                    loaded: img.complete && img.naturalWidth > 0,
-                    size: [box.width, box.height],
-                    inside: box.left >= cell.left - 1 && box.right <= cell.right + 1
-                        && box.top >= cell.top - 1 && box.bottom <= cell.bottom + 1,
-                }}
-            }})
-        }};
+        const look = () => images().map(img => {{
+            const [cell, box] = [widget.node, img].map(node => node.getBoundingClientRect());
+            return {{
+                loaded: img.complete && img.naturalWidth > 0,
+                size: [box.width, box.height],
+                inside: box.left >= cell.left - 1 && box.right <= cell.right + 1
+                    && box.top >= cell.top - 1 && box.bottom <= cell.bottom + 1,
+            }}
+        }});
         const settled = seen => seen.length >= given
             && seen.every(img => img.loaded && img.inside && Math.min(...img.size) > 20);
         let seen = [];  // cells above that are filled meanwhile push this one out of sight again
         for (let i = 0; i < 2 || i < {FRAMES} && !settled(seen); i++) {{
             widget.node.scrollIntoView({{block: 'center'}});
-            await frame();
+            await new Promise(requestAnimationFrame);
             seen = look();
         }}
         cells.push({{index, given, seen}})
@@ -82,9 +78,8 @@ def in_outputs(notebook: Notebook) -> list[str]:
 
 def in_pictures(notebook: Notebook) -> list[str]:
     """Pictures that are missing, empty, hidden or larger than their cell."""
-    cells = notebook.page.evaluate(PICTURES)
     faults = []
-    for cell in cells:
+    for cell in notebook.page.evaluate(PICTURES):
         where, seen = f"cell {cell['index']}", cell["seen"]
         if len(seen) < cell["given"]:
             faults.append(f"{where}: {len(seen)} of {cell['given']} pictures are on the page")
@@ -108,12 +103,6 @@ def on_page(notebook: Notebook) -> list[str]:
     return faults
 
 
-def in_browser(notebook: Notebook) -> list[str]:
-    """Errors in the browser's console and requests that left this computer, so far."""
-    return notebook.troubles
-
-
 def all_of(notebook: Notebook) -> list[str]:
-    """All of the above."""
-    kinds = (in_outputs, in_pictures, on_page, in_browser)
-    return [fault for kind in kinds for fault in kind(notebook)]
+    """All of the above, and what the browser has reported so far."""
+    return [*in_outputs(notebook), *in_pictures(notebook), *on_page(notebook), *notebook.troubles]

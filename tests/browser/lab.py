@@ -5,12 +5,12 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE, Popen, TimeoutExpired
 from typing import Any
 
 import psutil
@@ -27,11 +27,15 @@ SERVER_OPTIONS = (
     *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.log_level=WARN"),
     "--ServerApp.root_dir=.",  # so that links to data/ lead somewhere
 )
+# Where JupyterLab keeps its files: folders of the same names, in the folder that it serves.
+FOLDERS = (
+    *("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"),
+    *("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"),
+)
 # What JupyterLab would otherwise ask a newcomer in a box over the page.
 SETTINGS = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
-SECONDS = 1000  # playwright counts milliseconds
-PATIENCE = 120 * SECONDS  # for one thing on the page to happen, on a busy machine
-LESSON_PATIENCE = 600 * SECONDS  # for all cells of a lesson
+PATIENCE = 120_000  # milliseconds for one thing on the page to happen, on a busy machine
+LESSON_PATIENCE = 600_000  # for all cells of a lesson
 WIDTH, HEIGHT, MOST = 1280, 900, 16000  # pixels of the window; of its longest picture
 
 # In the page: the open notebook, and its code cells.
@@ -97,36 +101,25 @@ def server(folder: Path, **settings: dict[str, Any]) -> Iterator[str]:
 
     JupyterLab starts in ``folder`` with a notebook below it, as a student starts it, but keeps its
     files to itself. ``settings`` are of its extensions, by their names without ``@jupyterlab/``.
-    At the end, whatever happened, every process that it started is gone; also if these tests are
-    killed.
+    At the end, and also if these tests are killed, every process that it started is gone.
     """
-    environment = {
+    env = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("JUPYTER", "JPY", "COURSE_LIB", "PYTEST"))
     }
-    for name in ("JUPYTER_CONFIG", "JUPYTER_DATA", "JUPYTER_RUNTIME", "IPYTHON"):
-        variable = f"{name}_DIR" if name != "IPYTHON" else "IPYTHONDIR"
-        environment[variable] = str(folder / "jupyter" / name.lower())
-    runtime = Path(environment["JUPYTER_RUNTIME_DIR"])
-    for name in ("SETTINGS", "WORKSPACES"):
-        environment[f"JUPYTERLAB_{name}_DIR"] = str(folder / "jupyter" / name.lower())
+    env |= {name: str(folder / "jupyter" / name) for name in FOLDERS}
+    runtime = Path(env["JUPYTER_RUNTIME_DIR"])
     for name, values in (SETTINGS | settings).items():
-        path = folder / "jupyter" / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path = Path(env["JUPYTERLAB_SETTINGS_DIR"], "@jupyterlab", f"{name}.jupyterlab-settings")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values), encoding="utf-8")
     first = min(folder.glob("notebooks/*.ipynb"))
     command = [sys.executable, str(Path(__file__).with_name("until_eof.py"))]
     command += [sys.executable, "-m", "jupyterlab", *SERVER_OPTIONS, str(first.relative_to(folder))]
     with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+        process = Popen(
+            command, cwd=folder, env=env, stdin=PIPE, stdout=log, stderr=log, start_new_session=True
         )
         try:
             yield address(process, runtime)
@@ -134,7 +127,7 @@ def server(folder: Path, **settings: dict[str, Any]) -> Iterator[str]:
             stop(process, runtime)
 
 
-def address(process: subprocess.Popen[bytes], runtime: Path) -> str:
+def address(process: Popen[bytes], runtime: Path) -> str:
     """Wait until the server listens where it has written down that it does, a while before."""
     while process.poll() is None:
         for path in runtime.glob("jpserver-*.json"):
@@ -144,9 +137,8 @@ def address(process: subprocess.Popen[bytes], runtime: Path) -> str:
                 socket.create_connection((info["hostname"], info["port"])).close()
                 return f"{info['url']}lab?token={info['token']}"
         time.sleep(0.1)
-    raise RuntimeError(
-        f"JupyterLab did not start:\n{(runtime.parents[1] / 'server.log').read_text()}"
-    )
+    log = runtime.parents[1] / "server.log"
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
 
 
 def started_by(runtime: Path) -> list[psutil.Process]:
@@ -159,10 +151,10 @@ def started_by(runtime: Path) -> list[psutil.Process]:
     return found
 
 
-def stop(process: subprocess.Popen[bytes], runtime: Path) -> None:
+def stop(process: Popen[bytes], runtime: Path) -> None:
     """Ask the server to end with its kernels; end by force what has not ended."""
     process.stdin.close()
-    with contextlib.suppress(subprocess.TimeoutExpired):
+    with contextlib.suppress(TimeoutExpired):
         process.wait(20)
     while left := started_by(runtime):
         for each in left:
@@ -185,28 +177,11 @@ def browser() -> Iterator[BrowserContext]:
 
 
 class Notebook:
-    """A notebook that is open in JupyterLab, and everything that goes wrong on its page.
-
-    Parameters
-    ----------
-    context : BrowserContext
-        The browser.
-    url : str
-        What `server` yielded.
-    path : str
-        The notebook, below the folder that is served.
-    """
+    """A notebook below the served folder, open in JupyterLab, and what goes wrong on its page."""
 
     def __init__(self, context: BrowserContext, url: str, path: str) -> None:
         self.troubles: list[str] = []
         self.page = context.new_page()
-        self._listen(url)
-        desk = f"/lab/workspaces/{uuid.uuid4()}/tree/"  # else it opens what was open before, too
-        self.page.goto(url.replace("/lab?", f"{desk}{path}?"))
-        self.wait_for_kernel()
-
-    def _listen(self, url: str) -> None:
-        """Note errors in the browser's console, failed requests, and requests to anywhere else."""
         home = url.partition("/lab?")[0]
 
         def on_console(message: Any) -> None:
@@ -220,6 +195,10 @@ class Notebook:
         self.page.on("console", on_console)
         self.page.on("pageerror", lambda error: self.troubles.append(f"JavaScript: {error}"))
         self.page.on("request", on_request)
+        desk = f"/lab/workspaces/{uuid.uuid4()}/tree/"  # else it opens what was open before, too
+        self.page.goto(url.replace("/lab?", f"{desk}{path}?"))
+        self.wait_for_kernel()
+        self.saved = self.cells()  # as the file has them
 
     def close(self) -> None:
         """Shut the kernel down and close the page."""
@@ -231,12 +210,10 @@ class Notebook:
         self.page.wait_for_function(IS_READY)
 
     def menu(self, *names: str) -> None:
-        """Click through the menus."""
         for name in names:
             self.page.get_by_role("menuitem", name=name, exact=True).click()
 
     def clear(self) -> None:
-        """Clear all outputs."""
         self.menu("Edit", "Clear Outputs of All Cells")
         self.page.wait_for_function(IS_CLEAR)
 
@@ -281,7 +258,6 @@ class Notebook:
         raise AssertionError(f"{most} times Tab do not lead to {selector}")
 
     def bars_seen(self) -> int:
-        """How often a progress bar has changed on the page."""
         return self.page.evaluate("() => window.barsSeen")
 
     def screenshot(self, path: Path) -> None:

@@ -7,20 +7,21 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 
-import faults
 import lab
 import nbformat
 import psutil
 import pytest
+from faults import all_of, in_outputs, in_pictures, on_page
 from lab import Notebook
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import BrowserContext
 
 PICTURE = """import base64, io
-from IPython.display import display
+from IPython.display import HTML, Latex
 from PIL import Image
 def show(width=200, **metadata):
     buffer = io.BytesIO()
@@ -28,30 +29,22 @@ def show(width=200, **metadata):
     bundle = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": "Teal."}
     display(bundle, metadata={"image/png": metadata}, raw=True)
 show()"""
+WIDGET = {"version_major": 2, "version_minor": 0, "model_id": "none"}
 FOREIGN = "http://127.0.0.2:9/"  # an address of this computer that nobody listens to
 
 # Code of a cell, the function that sees what is wrong with it, and words of what it says.
 IN_CELLS = [
-    ("1 / 0", faults.in_outputs, "ZeroDivisionError"),
-    ("import warnings; warnings.warn('old')", faults.in_outputs, "UserWarning: old"),
-    ("display({'image/png': 'bm9uZQ=='}, raw=True)", faults.in_pictures, "cannot be shown"),
-    ("show(3000, unconfined=True)", faults.in_pictures, "larger than its cell"),
-    ("show(5)", faults.in_pictures, "a picture of"),
+    ("1 / 0", in_outputs, "ZeroDivisionError"),
+    ("import warnings; warnings.warn('old')", in_outputs, "UserWarning: old"),
+    ("display({'image/png': 'bm9uZQ=='}, raw=True)", in_pictures, "cannot be shown"),
+    ("show(3000, unconfined=True)", in_pictures, "larger than its cell"),
+    ("show(5)", in_pictures, "a picture of"),
+    ("HTML('<table>' + '<td>Formica</td>' * 60 + '</table>')", on_page, "table cut off"),
+    ("for i in range(60): display(i)", on_page, "hidden: Show more outputs"),
+    ("Latex(r'$\\frac$')", on_page, "formula"),
     (
-        "from IPython.display import HTML\nHTML('<table>' + '<td>Formica</td>' * 60 + '</table>')",
-        faults.on_page,
-        "table cut off",
-    ),
-    (
-        "for i in range(60): display({'text/plain': str(i)}, raw=True)",
-        faults.on_page,
-        "hidden: Show more outputs",
-    ),
-    ("from IPython.display import Latex\nLatex(r'$\\frac$')", faults.on_page, "formula"),
-    (
-        "display({'application/vnd.jupyter.widget-view+json': {'version_major': 2, "
-        "'version_minor': 0, 'model_id': 'none'}}, raw=True)",
-        faults.all_of,
+        f"display({{'application/vnd.jupyter.widget-view+json': {WIDGET}}}, raw=True)",
+        all_of,
         "widget: Error displaying widget",
     ),
 ]
@@ -63,8 +56,10 @@ IN_PAGE = [
     ("fetch('/files/no/such/file').catch(() => 0)", "404"),
 ]
 
+Look = Callable[[Notebook], list[str]]
 
-def write(folder: Path, *sources: str) -> Path:
+
+def write(folder: Path, *sources: str) -> None:
     """Write a notebook with a line of text and some cells, not run."""
     cells = [new_markdown_cell("# Ants"), *(new_code_cell(source) for source in sources)]
     notebook = new_notebook(cells=cells)
@@ -72,13 +67,10 @@ def write(folder: Path, *sources: str) -> Path:
     path = folder / "notebooks" / "ants.ipynb"
     path.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, path)
-    return path
 
 
 @pytest.fixture(scope="module")
-def notebook(
-    browser: BrowserContext, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Notebook]:
+def ants(browser: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
     """A picture in cell 1, cell 2 to plant faults in, cell 3 after it; open in JupyterLab."""
     folder = tmp_path_factory.mktemp("ants and bees 蚂蚁")
     write(folder, PICTURE, "2 + 2", "3 + 3")
@@ -90,16 +82,16 @@ def notebook(
 
 
 @pytest.fixture
-def clean(notebook: Notebook) -> Iterator[Notebook]:
+def clean(ants: Notebook) -> Iterator[Notebook]:
     """Before and after each test nothing is wrong."""
-    assert faults.all_of(notebook) == []
-    yield notebook
-    notebook.type(2, "2 + 2")
-    assert notebook.run(2) == "4"
-    notebook.troubles.clear()
+    assert all_of(ants) == []
+    yield ants
+    ants.type(2, "2 + 2")
+    assert ants.run(2) == "4"
+    ants.troubles.clear()
 
 
-def assert_seen(look: Callable[[Notebook], list[str]], words: str, notebook: Notebook) -> None:
+def assert_seen(look: Look, words: str, notebook: Notebook) -> None:
     """Wait until the fault is reported; JupyterLab typesets and the browser reports at leisure."""
     until = time.monotonic() + 60
     while words not in "\n".join(look(notebook)) and time.monotonic() < until:
@@ -108,9 +100,7 @@ def assert_seen(look: Callable[[Notebook], list[str]], words: str, notebook: Not
 
 
 @pytest.mark.parametrize(("code", "look", "words"), IN_CELLS, ids=[words for *_, words in IN_CELLS])
-def test_a_fault_in_a_cell_is_seen(
-    code: str, look: Callable[[Notebook], list[str]], words: str, clean: Notebook
-) -> None:
+def test_a_fault_in_a_cell_is_seen(code: str, look: Look, words: str, clean: Notebook) -> None:
     clean.type(2, code)
     clean.run(2)
     assert_seen(look, words, clean)
@@ -121,14 +111,14 @@ def test_a_fault_in_a_cell_is_seen(
 @pytest.mark.parametrize(("script", "words"), IN_PAGE, ids=[words for _, words in IN_PAGE])
 def test_a_fault_in_the_page_is_seen(script: str, words: str, clean: Notebook) -> None:
     clean.page.evaluate(f"() => {{ {script} }}")
-    assert_seen(faults.in_browser, words, clean)
+    assert_seen(attrgetter("troubles"), words, clean)
     if FOREIGN in words:
-        assert_seen(faults.in_browser, "console: ", clean)  # that nobody answered
+        assert_seen(attrgetter("troubles"), "console: ", clean)  # that nobody answered
 
 
 def test_a_figure_that_vanishes_is_seen(clean: Notebook) -> None:
     clean.cell(1).locator("img").evaluate("img => img.remove()")
-    assert faults.in_pictures(clean) == ["cell 1: 0 of 1 pictures are on the page"]
+    assert in_pictures(clean) == ["cell 1: 0 of 1 pictures are on the page"]
     clean.cell(1).locator(".cm-content").click()
     clean.run(1)
 
@@ -140,10 +130,7 @@ def test_a_cell_that_is_not_run_is_seen(clean: Notebook) -> None:
     # Not all: on a slow page the kernel forgets the failed cell before it is sent the next one.
     clean.menu("Run", "Run All Above Selected Cell")
     clean.wait_until_run()
-    assert faults.in_outputs(clean) == [
-        "cell 2: ZeroDivisionError: division by zero",
-        "cell 3: not run",
-    ]
+    assert in_outputs(clean) == ["cell 2: ZeroDivisionError: division by zero", "cell 3: not run"]
     clean.type(2, "2 + 2")
     clean.run_all()
 
@@ -152,7 +139,7 @@ def test_a_kernel_that_dies_is_seen(clean: Notebook) -> None:
     clean.type(2, "import os; os._exit(1)")
     clean.menu("Run", "Run All Cells")
     clean.page.wait_for_selector(".jp-Dialog")
-    assert "dialog" in "\n".join(faults.on_page(clean))
+    assert "dialog" in "\n".join(on_page(clean))
     clean.page.keyboard.press("Enter")
     clean.wait_for_kernel()
     clean.type(2, "2 + 2")
@@ -160,7 +147,6 @@ def test_a_kernel_that_dies_is_seen(clean: Notebook) -> None:
 
 
 def start_kernel(url: str) -> None:
-    """Start a kernel, as an open notebook does."""
     base, _, token = url.partition("lab?token=")
     headers = {"Authorization": f"token {token}"}
     urllib.request.urlopen(urllib.request.Request(f"{base}api/kernels", b"{}", headers)).close()
@@ -169,7 +155,7 @@ def start_kernel(url: str) -> None:
 @pytest.mark.parametrize("crash", [False, True], ids=["a test fails", "the server dies too"])
 def test_no_process_is_left(crash: bool, tmp_path: Path) -> None:
     write(tmp_path, "1")
-    runtime = tmp_path / "jupyter" / "jupyter_runtime"
+    runtime = tmp_path / "jupyter" / "JUPYTER_RUNTIME_DIR"
     with pytest.raises(ZeroDivisionError), lab.server(tmp_path) as url:
         start_kernel(url)
         started = lab.started_by(runtime)
@@ -184,7 +170,7 @@ def test_no_process_is_left(crash: bool, tmp_path: Path) -> None:
 
 def test_no_process_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
     write(tmp_path, "1")
-    runtime = tmp_path / "jupyter" / "jupyter_runtime"
+    runtime = tmp_path / "jupyter" / "JUPYTER_RUNTIME_DIR"
     program = (
         "import pathlib, time, lab, test_faults\n"
         f"with lab.server(pathlib.Path({str(tmp_path)!r})) as url:\n"
@@ -202,9 +188,7 @@ def test_no_process_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
     assert alive == []
 
 
-def test_a_server_that_does_not_listen_yet_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_late_server_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as late:
         late.bind(("127.0.0.1", 0))
         place = dict(zip(("hostname", "port"), late.getsockname(), strict=True))
@@ -216,9 +200,7 @@ def test_a_server_that_does_not_listen_yet_is_waited_for(
         socket.create_connection(late.getsockname()).close()
 
 
-def test_a_server_that_cannot_start_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "1")
     monkeypatch.setattr(lab, "SERVER_OPTIONS", ("--no-browser", "--ServerApp.port=nowhere"))
     with pytest.raises(RuntimeError, match="nowhere"), lab.server(tmp_path):

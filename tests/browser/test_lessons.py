@@ -1,9 +1,10 @@
 """Every lesson in JupyterLab, as a student meets it: opened, run, looked at, and answered."""
 
-import json
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,8 @@ from course_lib.tools.lessons import Lesson, find_lessons, plan, read_preset
 
 NOTEBOOKS = course_root() / "notebooks"
 LESSONS = find_lessons(NOTEBOOKS)
-SMOKE = dict(
-    zip(
-        [lesson.name for lesson in LESSONS],
-        plan(LESSONS, read_preset(NOTEBOOKS, "smoke")[0]),
-        strict=True,
-    )
-)
+VALUES = plan(LESSONS, read_preset(NOTEBOOKS, "smoke")[0])
+SMOKE = {lesson.name: values for lesson, values in zip(LESSONS, VALUES, strict=True)}
 # These run with the parameters they were saved with, and must say what they said then.
 AS_SAVED = ("00", "07")
 WITH_BARS = ("00", "07")
@@ -51,12 +47,9 @@ def lesson(request: pytest.FixtureRequest) -> Lesson:
 @pytest.fixture(scope="module")
 def opened(lesson: Lesson, url: str, browser: BrowserContext, pictures: Path) -> Iterator[Notebook]:
     """The lesson as it was saved, opened; its last state is kept as a picture."""
-    notebook = Notebook(browser, url, f"notebooks/{lesson.path.name}")
-    try:
+    with closing(Notebook(browser, url, f"notebooks/{lesson.path.name}")) as notebook:
         yield notebook
-    finally:
         notebook.screenshot(pictures / f"{lesson.name}.jpg")
-        notebook.close()
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +66,8 @@ def ran(lesson: Lesson, opened: Notebook) -> Notebook:
 def with_values(source: str, values: dict[str, Any]) -> str:
     """Change values in a parameters cell, as a student does."""
     for name, value in values.items():
-        source = re.sub(rf"^{name} = [^#\n]*", f"{name} = {value!r}  ", source, flags=re.MULTILINE)
-    return re.sub(" +$", "", source, flags=re.MULTILINE)
+        source = re.sub(rf"(?m)^{name} = [^#\n]*?(?= *#|$)", f"{name} = {value!r}", source)
+    return source
 
 
 def test_the_saved_lesson_is_shown_whole(opened: Notebook) -> None:
@@ -97,14 +90,13 @@ def test_the_quiz_answers_a_click(opened: Notebook) -> None:
 def test_it_runs_without_a_fault(lesson: Lesson, ran: Notebook) -> None:
     assert faults.all_of(ran) == []
     if lesson.name[:2] in AS_SAVED:
-        assert said(ran.cells()) == said(saved_cells(lesson))
+        assert said(ran.cells()) == said(ran.saved)
 
 
 def test_progress_bars_come_and_go(lesson: Lesson, ran: Notebook) -> None:
     assert ran.bars_seen() > 0 or lesson.name[:2] not in WITH_BARS
-    assert (
-        ran.page.locator(".jp-OutputArea-output").filter(has_text=re.compile(lab.BAR)).count() == 0
-    )
+    bars = ran.page.locator(".jp-OutputArea-output", has_text=re.compile(lab.BAR))
+    assert bars.count() == 0
 
 
 def test_a_slider_changes_its_figure(ran: Notebook) -> None:
@@ -142,13 +134,11 @@ def test_a_link_leads_to_the_data_card(url: str, browser: BrowserContext) -> Non
     card = "../data/README.md"
     path = next(x.path for x in LESSONS if card in x.path.read_text(encoding="utf-8"))
     notebook = Notebook(browser, url, f"notebooks/{path.name}")
-    try:
+    with closing(notebook.page):
         notebook.page.get_by_role("link", name="data card").first.click()
         notebook.page.wait_for_function(lab.IS_OPEN, arg="data/README.md")
         notebook.page.wait_for_function(lab.IS_SEEN, arg="contact_sheet.jpg")
         assert notebook.troubles == []
-    finally:
-        notebook.page.close()
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +146,7 @@ def by_keys(url: str, course: Path, browser: BrowserContext) -> Iterator[Noteboo
     """A copy of the first lesson, cleared and run with other parameters, without a mouse."""
     lesson = LESSONS[0]
     shutil.copy(lesson.path, course / "notebooks" / "by_keys.ipynb")
-    notebook = Notebook(browser, url, "notebooks/by_keys.ipynb")
-    try:
+    with closing(Notebook(browser, url, "notebooks/by_keys.ipynb")) as notebook:
         press, write = notebook.page.keyboard.press, notebook.page.keyboard.insert_text
         press("ControlOrMeta+Shift+C")
         write("Clear Outputs of All Cells")
@@ -172,8 +161,6 @@ def by_keys(url: str, course: Path, browser: BrowserContext) -> Iterator[Noteboo
         notebook.wait_until_run()
         press("Escape")  # the cell that Shift+Enter adds at the end
         yield notebook
-    finally:
-        notebook.close()
 
 
 def test_keys_run_a_lesson_and_open_its_quiz(by_keys: Notebook) -> None:
@@ -194,51 +181,27 @@ def test_a_lesson_is_whole_when_it_is_opened_again(
 ) -> None:
     by_keys.page.keyboard.press("ControlOrMeta+S")
     by_keys.page.wait_for_function(lab.IS_SAVED)
-    again = Notebook(browser, url, "notebooks/by_keys.ipynb")
-    try:
+    with closing(Notebook(browser, url, "notebooks/by_keys.ipynb")) as again:
         assert [cell["count"] for cell in again.cells()] == [c["count"] for c in by_keys.cells()]
         assert faults.all_of(again) == []
-    finally:
-        again.close()
 
 
-def saved_cells(lesson: Lesson) -> list[dict[str, Any]]:
-    """Cells of the file, in the form of `Notebook.cells`."""
-    cells = json.loads(lesson.path.read_text(encoding="utf-8"))["cells"]
-    return [
-        {
-            "type": cell["cell_type"],
-            "source": "".join(cell["source"]),
-            "tags": cell["metadata"].get("tags", []),
-            "outputs": cell.get("outputs", []),
-        }
-        for cell in cells
-    ]
-
-
-def said(cells: list[dict[str, Any]]) -> list[tuple[str, dict[str, str], list[dict[str, Any]]]]:
+def said(cells: list[dict[str, Any]]) -> list[tuple[str, dict[str, str], list[Any]]]:
     """First line of each cell whose outputs are compared, what it printed, what it showed.
 
-    Figures count by their descriptions. What bars leave behind is empty and does not count. The
-    cell with a slider is left out: it is a fixed figure in the file.
+    Figures count by their number and descriptions. What bars leave behind is empty and does not
+    count. The cell with a slider is left out: it is a fixed figure in the file.
     """
     compared = []
     for cell in cells:
         if "nbval-ignore-output" in cell["tags"] or "import interact" in cell["source"]:
             continue
-        printed: dict[str, str] = {}
-        shown = []
+        printed, shown = defaultdict(str), []
         for output in cell["outputs"]:
             if output["output_type"] == "stream":
-                printed[output["name"]] = printed.get(output["name"], "") + text_of(output)
-            elif any(output["data"].values()):
-                shown.append(
-                    {
-                        kind: "".join(data) if isinstance(data, list) else data
-                        for kind, data in output["data"].items()
-                        if not kind.startswith("image/")
-                    }
-                )
+                printed[output["name"]] += text_of(output)
+            elif output["pictures"] or any(output["data"].values()):
+                shown.append((output["pictures"], output["data"]))
         if cell["type"] == "code":
             compared.append((cell["source"].partition("\n")[0], printed, shown))
     return compared
