@@ -27,7 +27,6 @@ def small_model() -> models.Classifier:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
-    """An empty cache for each test, and a small network for every name."""
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("COURSE_LIB_CACHE", str(cache))
     monkeypatch.setattr(models, "build_model", lambda name, image_size: small_model())
@@ -38,8 +37,7 @@ def cache(tmp_path_factory, monkeypatch):
 def passes(monkeypatch):
     """Grows with every pass of a backbone: what comes without one comes from the cache."""
     passes, extract = [], training.extract_features
-    count = lambda *arguments: passes.append(arguments) or extract(*arguments)  # noqa: E731
-    monkeypatch.setattr(training, "extract_features", count)
+    monkeypatch.setattr(training, "extract_features", lambda *a: passes.append(a) or extract(*a))
     return passes
 
 
@@ -88,11 +86,6 @@ def test_views_are_of_the_same_photos_each_cut_afresh(folder, passes):
     assert torch.equal(again, x) and torch.equal(labels, y) and len(passes) == 6
 
 
-def other_source(module: object) -> object:
-    real = inspect.getsource
-    return lambda asked: real(asked) + "# other" * (asked is module)
-
-
 @pytest.mark.parametrize(
     "changed",
     [
@@ -115,8 +108,8 @@ def test_whatever_changes_the_features_changes_their_key(changed, folder, passes
     elif changed == "layers":  # with the same weights
         model.backbone[1] = nn.ReLU()
     elif isinstance(changed, str):
-        module = getattr(features, changed)
-        monkeypatch.setattr(inspect, "getsource", other_source(module))
+        module, real = getattr(features, changed), inspect.getsource
+        monkeypatch.setattr(inspect, "getsource", lambda m: real(m) + "# other" * (m is module))
     elif not isinstance(changed, dict):
         monkeypatch.setattr(changed, "__version__", "99.0")
     views(folder, **usual | (changed if isinstance(changed, dict) else {}))
@@ -154,11 +147,7 @@ def test_without_a_place_to_write_nothing_is_kept(folder, cache, passes, monkeyp
 
 
 @pytest.mark.parametrize(
-    "transform",
-    [
-        lambda photo: v2.functional.to_dtype(photo, torch.float32),
-        v2.Compose([v2.Lambda(abs), v2.ToDtype(torch.float32)]),
-    ],
+    "transform", [lambda photo: photo.float(), v2.Compose([v2.Lambda(torch.Tensor.float)])]
 )
 def test_a_transform_that_may_do_anything_is_not_cached(transform, folder, cache):
     files = [(path, 1) for path in sorted((folder / "val" / "bees").iterdir())]
@@ -223,13 +212,10 @@ def test_a_head_learns_from_features_as_fit_would(count):
     model, other = small_model(), small_model().head
     before = models.fingerprint(model.backbone), models.fingerprint(model.head)
     train, options = ((x, y) if count else (x[0], y)), {"epochs": 5, "seed": 2}
-    optimizer = SGD(model.head.parameters(), lr=0.1)
-    found = features.fit_head(
-        model.head, train, train, optimizer=optimizer, batch_size=8, **options
-    )
+    one, two = (SGD(head.parameters(), lr=0.1) for head in (model.head, other))
+    found = features.fit_head(model.head, train, train, optimizer=one, batch_size=8, **options)
     order = features.FeatureBatches(x, y, 8, torch.Generator())
-    optimizer = SGD(other.parameters(), lr=0.1)
-    expected = training.fit(other, order, [(x[0], y)], optimizer=optimizer, device="cpu", **options)
+    expected = training.fit(other, order, [(x[0], y)], optimizer=two, device="cpu", **options)
     assert models.fingerprint(model.head) == models.fingerprint(other) != before[1]
     assert models.fingerprint(model.backbone) == before[0]
     assert found.val_loss == pytest.approx(expected.val_loss) and len(found.seconds) == 5

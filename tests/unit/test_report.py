@@ -18,9 +18,8 @@ def frame():
 
 def test_one_row_per_setting_seed_and_method(frame):
     assert list(frame.columns) == ["labels", "seed", "method", "score"] and len(frame) == 12
-    first = frame.iloc[:4].to_dict("list")
-    assert (first["labels"], first["seed"]) == ([1] * 4, [0, 0, 1, 1])
-    assert (first["method"], first["score"]) == (["ours", "theirs"] * 2, [1, 2, 2, 2])
+    first = [[1, 0, "ours", 1], [1, 0, "theirs", 2], [1, 1, "ours", 2], [1, 1, "theirs", 2]]
+    assert frame[:4].values.tolist() == first
     two = report.trials(run, 1, labels=[1, 2], noise=[0.0, 0.5])
     ours = two[two["method"] == "ours"]
     assert ours[["labels", "noise"]].values.tolist() == [[1, 0], [1, 0.5], [2, 0], [2, 0.5]]
@@ -31,8 +30,7 @@ def test_one_row_per_setting_seed_and_method(frame):
 
 def test_linear_algebra_has_one_thread_during_trials_and_its_own_number_afterwards():
     def threads() -> set[int]:
-        found = [library for library in threadpool_info() if library["user_api"] == "blas"]
-        return {library["num_threads"] for library in found}
+        return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
 
     with threadpool_limits(2, "blas"):
         seen = report.trials(lambda seed: {"threads": max(threads())}, 1)["score"].tolist()
@@ -43,13 +41,10 @@ def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame):
     lines = report.summary(frame, "labels", digits=1).data.splitlines()
     assert lines[0] == "| method | labels 1 | labels 10 |"
     assert lines[2:] == ["| ours | 2.0 ± 1.0 | 11.0 ± 1.0 |", "| theirs | 2.0 ± 0.0 | 20.0 ± 0.0 |"]
-    pooled = report.summary(frame[frame["labels"] == 1], baseline=("coin", 0.5)).data.splitlines()
-    assert pooled[0] == "| method | mean ± std |"
-    assert pooled[2:] == [
-        "| ours | 2.000 ± 1.000 |",
-        "| theirs | 2.000 ± 0.000 |",
-        "| coin | 0.500 |",
-    ]
+    pooled = report.summary(frame[frame["labels"] == 1], baseline=("coin", 0.5)).data
+    head, rows = pooled.split("\n|---|---|\n")
+    assert head == "| method | mean ± std |"
+    assert rows == "| ours | 2.000 ± 1.000 |\n| theirs | 2.000 ± 0.000 |\n| coin | 0.500 |"
     renamed = frame.rename(columns={"labels": "per_class"})
     partial = renamed[(renamed["method"] == "ours") | (renamed["per_class"] == 1)]
     lines = report.summary(partial, "per_class", 2, ("coin", 0.5)).data.splitlines()
@@ -60,18 +55,14 @@ def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame):
         report.summary(frame[:0])
 
 
-def test_a_mean_is_over_the_runs_named(frame):
+def test_means_are_over_the_runs_named_and_have_their_spread(frame):
     assert report.mean(frame, "ours", labels=10) == report.mean(frame, "theirs") == 11
     assert report.mean(frame, "ours", labels=10, seed=2) == 12
-    with pytest.raises(
-        ValueError, match=r"no run of 'mine' with {'labels': 10}: there are ours, theirs\."
-    ):
+    message = r"no run of 'mine' with {'labels': 10}: there are ours, theirs\."
+    with pytest.raises(ValueError, match=message):
         report.mean(frame, "mine", labels=10)
     with pytest.raises(ValueError, match="'labels': 7"):
         report.mean(frame, "ours", labels=7)
-
-
-def test_numbers_have_their_spread():
     assert report.mean_std([0.5, 0.7, 0.9]) == "0.700 ± 0.200"
     assert report.mean_std([0.25], digits=2) == "0.25"
     with pytest.raises(ValueError, match="at least one"):
@@ -92,30 +83,23 @@ def test_tuning_looks_at_validation_only_and_takes_the_first_of_equals():
 
     tuned = report.tuned(report.trials(run, 2, rate=[1, 2, 3], labels=[0, 1]), "rate")
     a, b = tuned[tuned["method"] == "a"], tuned[tuned["method"] == "b"]
-    assert a[["labels", "seed", "rate", "score"]].sort_values(
-        ["labels", "seed"]
-    ).values.tolist() == [
-        [0, 0, 2, 20],
-        [0, 1, 3, 30],
-        [1, 0, 2, 21],
-        [1, 1, 3, 31],
-    ]
+    rows = a[["labels", "seed", "rate", "score"]].values.tolist()
+    assert sorted(rows) == [[0, 0, 2, 20], [0, 1, 3, 30], [1, 0, 2, 21], [1, 1, 3, 31]]
     assert b["rate"].tolist() == [1] * 4
 
 
 def paired(a: list[float], b: list[float]) -> report.Comparison:
-    scores = zip(a, b, strict=True)
-    frame = report.trials(
-        lambda seed, of: dict(zip("ab", of[seed], strict=True)), len(a), of=[[*scores]]
-    )
+    frame = report.trials(lambda seed: {"a": a[seed], "b": b[seed]}, len(a))
     return report.compare(frame, "a", "b", margin=0.01)
 
 
-def test_a_comparison_is_of_pairs():
+def test_a_comparison_is_of_pairs_and_averages_the_settings_of_a_seed():
     found = paired([0.80, 0.90, 0.70], [0.70, 0.79, 0.61])
     assert found.difference == pytest.approx(0.10)
-    assert found.error == pytest.approx(0.01 / 3**0.5)
-    assert found.seeds == 3
+    assert found.error == pytest.approx(0.01 / 3**0.5) and found.seeds == 3
+    frame = report.trials(lambda seed, labels: {"a": labels + seed, "b": seed}, 4, labels=[1, 3])
+    found = report.compare(frame, "a", "b")
+    assert (found.difference, found.seeds) == (2, 4)
 
 
 @pytest.mark.parametrize(
@@ -131,14 +115,6 @@ def test_a_comparison_is_of_pairs():
 )
 def test_an_answer_needs_the_whole_interval_on_one_side_of_the_margin(a, b, answer):
     assert paired(a, b).answer == answer
-
-
-def test_a_comparison_averages_the_settings_of_a_seed():
-    frame = report.trials(lambda seed, labels: {"a": labels + seed, "b": seed}, 4, labels=[1, 3])
-    assert (report.compare(frame, "a", "b").difference, report.compare(frame, "a", "b").seeds) == (
-        2,
-        4,
-    )
 
 
 def test_a_verdict_says_a_bool_or_a_paired_difference(capsys):

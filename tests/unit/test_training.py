@@ -14,15 +14,15 @@ from torch.utils.data import DataLoader, TensorDataset
 from course_lib import devices, loaders, models, training
 
 
-def points(count: int = 22, seed: int = 0) -> TensorDataset:
-    """Two well separated clouds in four dimensions."""
-    generator = torch.Generator().manual_seed(seed)
+def points(count: int = 22, seed: int = 0, shape: tuple = (4,), apart: float = 3) -> TensorDataset:
+    """Two clouds of noise, so far apart in every dimension."""
+    noise = torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
     labels = torch.arange(count) % 2
-    return TensorDataset(torch.randn(count, 4, generator=generator) + 3 * labels[:, None], labels)
+    return TensorDataset(noise + apart * labels.view(-1, *[1] * len(shape)), labels)
 
 
-def batches(count: int = 22, batch_size: int = 8, seed: int = 0) -> DataLoader:
-    return DataLoader(points(count, seed), batch_size, shuffle=True, generator=torch.Generator())
+def batches() -> DataLoader:
+    return DataLoader(points(), 8, shuffle=True, generator=torch.Generator())
 
 
 def linear(seed: int = 0) -> nn.Module:
@@ -54,12 +54,11 @@ def test_the_loop_is_the_plain_one(when):
     history = fit(model, batches(), val, epochs=4, seed=5, **options)
 
     torch.manual_seed(5)
-    train, found, best = batches(), training.History(), (-1.0, 0.0, None)
+    train, rows, best = batches(), [], (-1.0, 0.0)
     train.generator.manual_seed(5)
     for epoch in range(4):
         plain.train()
-        found.learning_rate.append(other.param_groups[0]["lr"])
-        total = right = 0
+        rate, total, right = other.param_groups[0]["lr"], 0, 0
         for x, y in train:
             logits = plain(x)
             loss = nn.functional.cross_entropy(logits, y)
@@ -71,20 +70,18 @@ def test_the_loop_is_the_plain_one(when):
             total, right = total + loss.item() * len(y), right + int((logits.argmax(1) == y).sum())
         if when == "epoch":
             scheduled[1].step()
-        found.train_loss.append(total / 22)
-        found.train_accuracy.append(right / 22)
         with torch.no_grad():
             logits, y = plain.eval()(torch.cat([x for x, _ in val])), torch.cat([y for _, y in val])
-        found.val_loss.append(nn.functional.cross_entropy(logits, y).item())
-        found.val_accuracy.append(int((logits.argmax(1) == y).sum()) / 20)
-        score = (found.val_accuracy[-1], -found.val_loss[-1])
-        if score > best[:2]:
-            best, found.best_epoch = (*score, copy.deepcopy(plain.state_dict())), epoch
-    plain.load_state_dict(best[2])
-    assert same(model, plain) and history.best_epoch == found.best_epoch
-    for name in ("train_loss", "val_loss", "learning_rate", "train_accuracy", "val_accuracy"):
-        assert getattr(history, name) == pytest.approx(getattr(found, name), rel=1e-5), name
-        assert len(getattr(history, name)) == 4
+        loss = nn.functional.cross_entropy(logits, y).item()
+        accuracy = int((logits.argmax(1) == y).sum()) / 20
+        rows.append((total / 22, loss, rate, right / 22, accuracy))
+        if (accuracy, -loss) > best:
+            best, best_epoch, weights = (accuracy, -loss), epoch, copy.deepcopy(plain.state_dict())
+    plain.load_state_dict(weights)
+    assert same(model, plain) and history.best_epoch == best_epoch
+    names = ("train_loss", "val_loss", "learning_rate", "train_accuracy", "val_accuracy")
+    for name, expected in zip(names, zip(*rows, strict=True), strict=True):
+        assert getattr(history, name) == pytest.approx(expected, rel=1e-5), name  # of 4 epochs
     assert len(history.seconds) == 4 and min(history.seconds) > 0
 
 
@@ -98,21 +95,16 @@ def test_the_loop_is_the_plain_one(when):
     ],
 )
 def test_the_best_epoch_is_kept(judged, best, monkeypatch):
-    answers = [training.Metrics(loss, accuracy) for accuracy, loss in judged]
-    waiting, steps = iter(answers), nn.Linear(1, 2)
+    answers = iter([training.Metrics(loss, accuracy) for accuracy, loss in judged])
+    steps = nn.Linear(1, 2)
     nn.init.zeros_(steps.weight)
-    monkeypatch.setattr(training, "evaluate", lambda *_: next(waiting))
-
-    class Counting(SGD):
-        def step(self) -> None:
-            steps.weight.data += 1
-
+    monkeypatch.setattr(training, "evaluate", lambda *_: next(answers))
+    options = {"epochs": len(judged) or 2, "optimizer": sgd(steps)}
+    monkeypatch.setattr(options["optimizer"], "step", lambda: steps.weight.data.add_(1))
     data = [(torch.ones(4, 1), torch.zeros(4, dtype=torch.int64))]
-    options = {"epochs": len(judged) or 2, "optimizer": Counting(steps.parameters())}
     history = fit(steps, data, data if judged else None, **options)
     assert history.best_epoch == best and steps.weight[0].item() == best + 1
-    assert history.val_loss == [answer.loss for answer in answers]
-    assert history.val_accuracy == [answer.accuracy for answer in answers]
+    assert [*zip(history.val_accuracy, history.val_loss, strict=True)] == judged
 
 
 def test_a_seed_decides_whatever_ran_before():
@@ -176,14 +168,8 @@ def test_every_example_counts_alike():
 
 
 def test_predicting_is_exact_in_order_and_leaves_the_mode():
-    seen = []
-
-    class Spy(nn.Linear):
-        def forward(self, inputs: Tensor) -> Tensor:
-            seen.append((self.training, torch.is_inference_mode_enabled()))
-            return super().forward(inputs)
-
-    model, data = Spy(4, 2).train(), points(10)
+    model, data, seen = nn.Linear(4, 2).train(), points(10), []
+    model.register_forward_hook(lambda m, _, out: seen.append((m.training, out.is_inference())))
     found = training.predict(model, DataLoader(data, 4))
     assert model.training and set(seen) == {(False, True)}
     assert found.labels.tolist() == [0, 1] * 5 and found.logits.dtype == torch.float32
@@ -214,9 +200,6 @@ def test_what_cannot_learn_is_an_error():
         fit(model.requires_grad_(False))
     model[0].requires_grad_(True)
     fit(model)
-
-
-def test_a_loss_that_is_no_number_is_an_error():
     model, x = nn.Linear(4, 2), torch.ones(20, 4)
     x[17] = torch.inf
     data = DataLoader(TensorDataset(x, torch.zeros(20, dtype=torch.int64)), 4)
@@ -259,10 +242,7 @@ class Small(nn.Module):
 
 
 def pictures(seed: int = 0) -> DataLoader:
-    """Noise of two brightnesses."""
-    generator, labels = torch.Generator().manual_seed(seed), torch.arange(32) % 2
-    images = torch.randn(32, 4, 8, 8, generator=generator) + 0.6 * labels[:, None, None, None]
-    return DataLoader(TensorDataset(images, labels), 8)
+    return DataLoader(points(32, seed, (4, 8, 8), 0.6), 8)
 
 
 def test_bfloat16_is_taken_where_device_and_model_gain_by_it(monkeypatch):
@@ -308,7 +288,6 @@ def test_training_may_be_in_bfloat16_and_answers_are_exact(monkeypatch):
 
 
 def test_the_whole_path_on_photos(folder):
-    """Real files, a real network with random weights, a few epochs: dark ants and bright bees."""
     model = models.build_model("test_resnet", pretrained=False)
     splits = loaders.make_loaders(folder, model.preprocessing, 32, 8)
     fit(model, splits.train, splits.val, epochs=9, optimizer=AdamW(model.parameters(), lr=0.01))
