@@ -29,13 +29,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict:
         pytest.skip("processes are forked")
     command = [sys.executable, trained_together.__file__, str(tmp_path_factory.mktemp("runs"))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(subprocess.check_output(command, env=environment))
 
 
 def same(one: dict, other: dict) -> bool:
-    """Whether two runs came to the same, bit by bit."""
     return all(one[name] == other[name] for name in ("fingerprint", "history", "logits", "labels"))
 
 
@@ -48,24 +45,17 @@ def test_the_result_does_not_depend_on_the_number_of_processes(found: dict) -> N
             np.testing.assert_allclose(result[name], alone[name], atol=1e-5, err_msg=name)
         for name, values in alone["history"].items():
             np.testing.assert_allclose(result["history"][name], values, atol=1e-5, err_msg=name)
-
-
-def test_195_photos_in_batches_of_32_make_7_steps_however_many_share_them(found: dict) -> None:
     steps = {name: [result["steps"] for result in found[name]] for name in ("1", "2", "4")}
-    assert steps == {"1": [28], "2": [28] * 2, "4": [28] * 4}
+    assert steps == {"1": [28], "2": [28] * 2, "4": [28] * 4}  # 195 photos by 32 make 7 an epoch
     assert found["two, then one"][0]["steps"] == 14
 
 
-def test_replicas_stay_equal(found: dict) -> None:
+def test_replicas_stay_equal_and_go_on_after_one_is_killed(found: dict) -> None:
     """Dropout and BatchNorm differ from process to process; weights and statistics must not."""
-    one, other = found["two"]
-    assert same(one, other)
-
-
-def test_two_processes_of_which_one_is_killed_go_on(found: dict) -> None:
     assert found["died"] == [None, None] and found["half"] == 2
     assert [result["steps"] for result in found["went on"]] == [10, 10]
-    assert all(same(result, found["two"][0]) for result in found["went on"])
+    one, other = found["two"]
+    assert all(same(one, result) for result in (other, *found["went on"]))
 
 
 def test_a_run_killed_at_twenty_random_moments_ends_as_if_undisturbed(found: dict) -> None:
@@ -81,10 +71,8 @@ def test_the_command_says_the_same_with_torchrun(folder, capsys) -> None:
     assert main(options) == 0
     alone = capsys.readouterr().out.splitlines()
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    how = {"capture_output": True, "text": True, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
-    done = subprocess.run([*start, "-m", "course_lib", *options], **how)
-    assert done.returncode == 0, done.stderr
-    two = done.stdout.splitlines()
+    how = {"text": True, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
+    two = subprocess.check_output([*start, "-m", "course_lib", *options], **how).splitlines()
     assert (alone[0], two[0]) == ("processes: 1 (cpu)", "processes: 2 (cpu)")
     assert len(alone) == len(two) == 5 and alone[4] == two[4]
     for one, other in zip(alone[2:4], two[2:4], strict=True):
@@ -150,14 +138,11 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(settings: finetune.Setti
     assert settings.checkpoint.read_bytes() == before
 
 
-class Planted:
-    """What a malicious file would run when it is unpickled."""
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, ("executed",)
-
-
 def test_what_is_no_checkpoint_is_refused_and_not_executed(settings, tmp_path, monkeypatch) -> None:
+    class Planted:
+        def __reduce__(self) -> tuple:  # what unpickling would run
+            return os.mkdir, ("executed",)
+
     monkeypatch.chdir(tmp_path)
     finetune.run(settings)
     whole = settings.checkpoint.read_bytes()
@@ -189,30 +174,23 @@ def test_what_is_no_checkpoint_is_refused_and_not_executed(settings, tmp_path, m
         (["--dataset", "data/insects/field"], f"data{os.sep}insects{os.sep}field'"),  # none here
     ],
 )
-def test_bad_options_end_in_one_line_before_anything_is_trained(
-    options, message, tmp_path, monkeypatch, capsys
-) -> None:
+def test_bad_options_end_in_a_line_before_training(options, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("a_file").touch()
     Path("locked").mkdir()
     access = os.access
     monkeypatch.setattr(os, "access", lambda p, mode: Path(p).name != "locked" and access(p, mode))
     monkeypatch.setattr(finetune.training, "_train_one_epoch", lambda *_: pytest.fail("trains"))
-    try:
-        code = main(["train", "--epochs", "1", *options])
-    except SystemExit as end:
-        code = end.code
+    with pytest.raises(SystemExit) as end:
+        sys.exit(main(["train", "--epochs", "1", *options]))
     said = capsys.readouterr().err
-    assert code == 2 and message in said and said.count("\n") == 1
+    assert end.value.code == 2 and message in said and said.count("\n") == 1
 
 
 def test_what_train_writes_predict_reads(folder, monkeypatch, capsys) -> None:
     monkeypatch.setenv("HOME", str(folder))
-    (folder / "data").mkdir()
-    for split in ("train", "val"):
-        (folder / split).rename(folder / "data" / split)
     monkeypatch.chdir(folder)
-    options = ["train", "--dataset", "data", "--backbone", "test_vit", "--from-scratch"]
+    options = ["train", "--dataset", ".", "--backbone", "test_vit", "--from-scratch"]
     options += ["--image-size", "48", "--device", "cpu", "--epochs", "1", "--checkpoint=~/a/run"]
     mask = os.umask(0o026)
     try:
@@ -227,23 +205,17 @@ def test_what_train_writes_predict_reads(folder, monkeypatch, capsys) -> None:
     kept, again = (export.load(path).model for path in ("a/m.safetensors", "again.safetensors"))
     assert models.fingerprint(kept) == models.fingerprint(again)
     accuracy = float(said.split("test accuracy ")[1].split()[0])
-    assert main(["predict", "~/a/m.safetensors", "data/val"]) == 0
+    assert main(["predict", "~/a/m.safetensors", "val"]) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     right = [Path(path).parent.name == label for path, label, _ in lines]
     assert len(lines) == 10 and sum(right) / 10 == accuracy
 
 
-def rehearse(monkeypatch: pytest.MonkeyPatch, rank: int, size: int) -> None:
-    """Pretend to be one of several processes."""
-    monkeypatch.setattr(finetune, "place", lambda: (rank, size))
-
-
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_shares_make_up_even_batches(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    """17 examples in batches of at most 5: 5, 4, 4 and 4."""
     shares = []
     for rank in range(size):
-        rehearse(monkeypatch, rank, size)
+        monkeypatch.setattr(finetune, "place", lambda rank=rank: (rank, size))
         sampler = finetune.Shares(17, 5)
         sampler.generator.manual_seed(0)
         shares.append(list(sampler))
@@ -251,8 +223,8 @@ def test_shares_make_up_even_batches(monkeypatch: pytest.MonkeyPatch, size: int)
     batches = [list(itertools.chain(*parts)) for parts in zip(*shares, strict=True)]
     assert list(map(len, batches)) == [5, 4, 4, 4] and all(map(all, shares))
     assert sorted(position for batch in batches for position, _ in batch) == list(range(17))
+    monkeypatch.setattr(finetune, "place", lambda: (0, 8))
     with pytest.raises(ValueError, match="8 processes cannot share a batch of 4 images"):
-        rehearse(monkeypatch, 0, 8)
         finetune.Shares(17, 5)
 
 
@@ -308,5 +280,4 @@ def test_sync_batchnorm_keeps_weights_and_activation() -> None:
         before = model(images)
         synchronised = finetune.convert_sync_batchnorm(model)
         assert torch.equal(synchronised(images), before)
-    layers = [isinstance(layer, nn.SyncBatchNorm) for layer in synchronised.modules()]
-    assert sum(layers) == 49
+    assert sum(isinstance(layer, nn.SyncBatchNorm) for layer in synchronised.modules()) == 49

@@ -1,10 +1,9 @@
 """Backbones and heads: real weights and missing ones, seeds, freezing, fingerprints."""
 
-import io
 import os
 import socket
-import urllib.error
-from pathlib import Path
+from unittest.mock import Mock
+from urllib.error import HTTPError, URLError
 
 import pytest
 import timm
@@ -14,6 +13,9 @@ from torch import nn
 
 from course_lib import datasets, loaders, models
 from course_lib.loaders import Preprocessing
+
+WEIGHTS = "resnet18-f37072fd.pth"  # the article's, as torch.hub calls them
+SILENCE = [URLError("no route"), TimeoutError("10 s")]
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +36,11 @@ def test_the_installed_weights_know_imagenet(embedded):
 
 
 def test_each_network_has_the_preprocessing_it_learned_with(embedded):
-    half = (0.5, 0.5, 0.5)
+    half, mean, std = (0.5, 0.5, 0.5), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     assert embedded.preprocessing == Preprocessing(half, half, 0.875, "bicubic")
-    article = models.build_model("resnet18", pretrained=False).preprocessing
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    assert article == Preprocessing(mean, std, 224 / 256, "bilinear")
-    other = models.build_model("resnet10t", pretrained=False).preprocessing
-    assert other == Preprocessing(mean, std, 0.875, "bicubic")
+    article, other = (models.build_model(n, pretrained=False) for n in ("resnet18", "resnet10t"))
+    assert article.preprocessing == Preprocessing(mean, std, 224 / 256, "bilinear")
+    assert other.preprocessing == Preprocessing(mean, std, 0.875, "bicubic")
 
 
 @pytest.mark.parametrize(
@@ -55,17 +55,14 @@ def test_a_backbone_makes_features_and_a_head_logits(name, features):
     assert (model.head.in_features, model.head.out_features) == (features, 3)
 
 
-def test_the_two_halves_compute_what_the_whole_one_did():
+@pytest.mark.parametrize("make", [torchvision.models.resnet18, timm.models.test_resnet])
+def test_the_two_halves_compute_what_the_whole_one_did(make):
     images = torch.randn(2, 3, 32, 32)
-    for name, make in (
-        ("resnet18", torchvision.models.resnet18),
-        ("test_resnet", lambda: timm.create_model("test_resnet")),
-    ):
-        torch.manual_seed(3)
-        whole = make().eval()
-        halves = models.build_model(name, None, pretrained=False, seed=3).eval()
-        with torch.inference_mode():
-            assert torch.equal(whole(images), halves(images))
+    torch.manual_seed(3)
+    whole = make().eval()
+    halves = models.build_model(make.__name__, None, pretrained=False, seed=3).eval()
+    with torch.inference_mode():
+        assert torch.equal(whole(images), halves(images))
 
 
 def test_a_seed_decides_what_is_random_and_leaves_the_dice_alone():
@@ -98,24 +95,20 @@ def test_every_family_of_timm_classifies_images_of_any_size(name):
         assert model.eval().backbone(images).shape == (2, model.head.in_features)
 
 
-@pytest.mark.parametrize(
-    ("name", "how", "message"),
-    [
-        ("resnet81", {}, "'resnet81': no name that timm knows, as 'resnet18' would be"),
-        ("efficientnetlite0", {}, "as 'efficientnet_lite0' would be"),
-        ("???", {}, "as 'efficientnet_lite0' would be"),
-        ("resnet18", {"num_classes": 0}, "num_classes is 0: expected a whole number of 1 or more"),
-        ("resnet18", {"num_classes": 2.0}, "num_classes is 2.0"),
-        ("efficientformer_l1", {"image_size": 96}, r"for 224 pixels: with image_size 96 .* \(The"),
-        ("halonet26t", {"image_size": 96}, r"for 256 pixels: with image_size 96 .* \(Assert"),
-        (
-            "test_resnet",
-            {},
-            r"'test_resnet', .* its head gets no row of features \(too many values",
-        ),
-        ("levit_128s", {"num_classes": None}, "'levit_128s', which does not end in one linear la"),
-    ],
-)
+BAD_REQUESTS = [
+    ("resnet81", {}, "'resnet81': no name that timm knows, as 'resnet18' would be"),
+    ("efficientnetlite0", {}, "as 'efficientnet_lite0' would be"),
+    ("???", {}, "as 'efficientnet_lite0' would be"),
+    ("resnet18", {"num_classes": 0}, "num_classes is 0: expected a whole number of 1 or more"),
+    ("resnet18", {"num_classes": 2.0}, "num_classes is 2.0"),
+    ("efficientformer_l1", {"image_size": 96}, r"for 224 pixels: with image_size 96 .* \(The"),
+    ("halonet26t", {"image_size": 96}, r"for 256 pixels: with image_size 96 .* \(Assert"),
+    ("test_resnet", {}, r"'test_resnet', .* its head gets no row of features \(too many values"),
+    ("levit_128s", {"num_classes": None}, "'levit_128s', which does not end in one linear la"),
+]
+
+
+@pytest.mark.parametrize(("name", "how", "message"), BAD_REQUESTS)
 def test_bad_requests_are_named_before_a_download(name, how, message, hub, monkeypatch):
     if name == "test_resnet":
         monkeypatch.setattr(timm.models.ResNet, "forward_head", lambda network, maps, **_: maps)
@@ -127,10 +120,7 @@ def test_bad_requests_are_named_before_a_download(name, how, message, hub, monke
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """An empty folder of torch.hub, and no network."""
-
-    def no_network(*_: object, **__: object) -> None:
-        raise OSError("no network in this test")
-
+    no_network = Mock(side_effect=OSError("no network in this test"))
     for place, name in ((socket.socket, "connect"), (socket, "getaddrinfo")):
         monkeypatch.setattr(place, name, no_network)
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
@@ -139,17 +129,10 @@ def hub(tmp_path, monkeypatch):
     return tmp_path / "checkpoints"
 
 
-def stored(weights: object, hub: Path) -> Path:
-    """Save something where torch.hub keeps the article's weights."""
-    torch.save(weights, hub / "resnet18-f37072fd.pth")
-    return hub / "resnet18-f37072fd.pth"
-
-
 def test_the_articles_weights_are_taken_from_the_folder_of_torch_hub(hub):
-    """A stand-in: random weights under the names and shapes of the article's."""
     torch.manual_seed(1)
     stand_in = torchvision.models.resnet18()
-    stored(stand_in.state_dict(), hub)
+    torch.save(stand_in.state_dict(), hub / WEIGHTS)
     halves = models.build_model("resnet18", None)
     assert torch.equal(halves.head.weight, stand_in.fc.weight)
     assert torch.equal(halves.backbone.conv1.weight, stand_in.conv1.weight)
@@ -157,22 +140,16 @@ def test_the_articles_weights_are_taken_from_the_folder_of_torch_hub(hub):
     assert torch.equal(fresh.backbone.conv1.weight, stand_in.conv1.weight)
 
 
-class Planted:
-    """What a malicious file would run when it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.marker),)
-
-
 @pytest.mark.parametrize("damage", ["cut", "empty", "other network", "planted"])
 def test_weights_that_are_not_the_articles_are_refused(damage, hub):
-    planted = {"conv1.weight": Planted(hub / "executed")}
-    file = stored(planted if damage == "planted" else nn.Linear(3, 2).state_dict(), hub)
+    class Planted:
+        def __reduce__(self) -> tuple:  # what unpickling would run
+            return os.mkdir, (str(hub / "executed"),)
+
+    planted, other = {"conv1.weight": Planted()}, nn.Linear(3, 2).state_dict()
+    torch.save(planted if damage == "planted" else other, hub / WEIGHTS)
     if damage in ("cut", "empty"):
-        file.write_bytes(file.read_bytes()[: 500 * (damage == "cut")])
+        os.truncate(hub / WEIGHTS, 500 * (damage == "cut"))
     with pytest.raises(models.WeightsUnavailable, match=r"'resnet18' could not be had \(.+\)\. "):
         models.build_model("resnet18")
     assert not (hub / "executed").exists()
@@ -188,28 +165,15 @@ def test_missing_weights_are_one_sentence_at_once_and_never_random_ones(name, hu
         models.build_model(name)
     assert "connect to the internet once" in str(no.value) and "\n" not in str(no.value)
     assert "Or use 'efficientnet_lite0', whose ImageNet weights are installed" in str(no.value)
-    address = f"https://download.pytorch.org/models/resnet18-f37072fd.pth into {hub}. Or"
+    address = f"https://download.pytorch.org/models/{WEIGHTS} into {hub}. Or"
     assert (address in str(no.value)) == (name == "resnet18")
     assert list(hub.iterdir()) == [] and models.constants.HF_HUB_OFFLINE is before
 
 
-@pytest.mark.parametrize(
-    ("answer", "offline"),
-    [
-        (None, False),
-        (urllib.error.HTTPError("", 403, "no", None, None), False),
-        (urllib.error.URLError("no route"), True),
-        (TimeoutError("10 s"), True),
-    ],
-)
-def test_the_hub_is_asked_for_weights_only_if_it_answers(answer, offline, monkeypatch):
-    asked, made, create = [], [], timm.create_model
-
-    def urlopen(address: str, timeout: float) -> io.BytesIO:
-        asked.append((address, timeout))
-        if answer is not None:
-            raise answer
-        return io.BytesIO()
+@pytest.mark.parametrize("answer", [None, HTTPError("", 403, "no", None, None), *SILENCE])
+def test_the_hub_is_asked_for_weights_only_if_it_answers(answer, monkeypatch):
+    made, create = [], timm.create_model
+    urlopen = Mock(side_effect=answer)
 
     def stand_in(name: str, pretrained: bool = False) -> nn.Module:
         if pretrained:
@@ -220,11 +184,12 @@ def test_the_hub_is_asked_for_weights_only_if_it_answers(answer, offline, monkey
     monkeypatch.setattr(models.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(timm, "create_model", stand_in)
     models.build_model("test_resnet")
-    assert made == [(True, offline)] and models.constants.HF_HUB_OFFLINE is False
-    assert asked == [(models.constants.ENDPOINT, 10)]
+    assert made == [(True, answer in SILENCE)] and models.constants.HF_HUB_OFFLINE is False
+    urlopen.assert_called_once_with(models.constants.ENDPOINT, timeout=10)
     monkeypatch.setattr(models.constants, "HF_HUB_OFFLINE", True)
     models.build_model("test_resnet")
-    assert made[1:] == [(True, True)] and models.constants.HF_HUB_OFFLINE and len(asked) == 1
+    assert made[1:] == [(True, True)] and models.constants.HF_HUB_OFFLINE
+    urlopen.assert_called_once()
 
 
 def small_model() -> models.Classifier:

@@ -1,7 +1,6 @@
 """Fine-tune small networks in forked processes, some of which die; print what came of each.
 
-Run as a program: ``python trained_together.py FOLDER``. torch is imported once and processes are
-forked, so that each costs a fraction of a second.
+Run it as ``python trained_together.py FOLDER``. A fork costs less than to import torch anew.
 """
 
 import json
@@ -29,9 +28,8 @@ def tiny(name: str, classes: int, *, seed: int, **_: object) -> models.Classifie
     torch.manual_seed(seed)
     noisy = [nn.BatchNorm1d(8), nn.Dropout(0.3)] * (name == "noisy")
     body = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(48, 8), *noisy)
-    model = models.Classifier(body, nn.Linear(8, classes), loaders.Preprocessing())
-    BUILT.append(model)
-    return model
+    BUILT.append(models.Classifier(body, nn.Linear(8, classes), loaders.Preprocessing()))
+    return BUILT[-1]
 
 
 def photos(folder: Path, train: int, test: int) -> finetune.Settings:
@@ -72,24 +70,21 @@ def train(settings: finetune.Settings, last_step: int, last_call: int) -> dict:
 def together(processes: int, settings: finetune.Settings, step: int = 0, call: int = 0) -> list:
     """What several forked processes come to; of those that die or fail, None. The last may die."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        port = str(free.getsockname()[1])
     results = [Path(settings.dataset, f"{rank}.json") for rank in range(processes)]
-    children = []
     for rank, result in enumerate(results):
         result.unlink(missing_ok=True)
-        children.append(os.fork())
-        if children[-1] == 0:
+        if os.fork() == 0:
             if processes > 1:
-                os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-                os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-                os.environ |= {"WORLD_SIZE": str(processes)}
+                os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": str(rank)}
+                os.environ |= {"LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
             last = rank == processes - 1
             try:
                 result.write_text(json.dumps(train(settings, step * last, call * last)), "utf-8")
             finally:
                 os._exit(0)
-    for child in children:
-        os.waitpid(child, 0)
+    for _ in results:
+        os.wait()
     return [json.loads(r.read_text("utf-8")) if r.exists() else None for r in results]
 
 
@@ -113,7 +108,6 @@ def killed_at_random(settings: finetune.Settings, kills: int) -> dict:
 
 
 def main(folder: Path) -> None:
-    """Everything that takes processes of their own."""
     torch.set_num_threads(1)
     models.build_model = tiny
     kept = replace(photos(folder / "any", 10, 2), checkpoint=folder / "any.ckpt")
