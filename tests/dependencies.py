@@ -6,7 +6,6 @@ installed. Do so after every change of requirements.txt.
 
 import importlib.metadata
 import re
-import sys
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -47,8 +46,7 @@ def direct() -> list[Requirement]:
 def tree() -> dict[str, str]:
     """Installed packages that the course stands on: canonical names to versions."""
     found: dict[str, str] = {}
-    waiting = direct()
-    seen = set()
+    waiting, seen = direct(), set()
     while waiting:
         wanted = waiting.pop()
         key = (canonicalize_name(wanted.name), tuple(sorted(wanted.extras)))
@@ -58,10 +56,9 @@ def tree() -> dict[str, str]:
         try:
             package = importlib.metadata.distribution(wanted.name)
         except importlib.metadata.PackageNotFoundError:
-            continue  # test_everything_is_pinned says which, if it is asked for by name
+            continue  # a test says which, if it is asked for by name
         found[key[0]] = package.version
-        for line in package.requires or []:
-            needed = Requirement(line)
+        for needed in map(Requirement, package.requires or []):
             extras = wanted.extras or {""}
             if needed.marker is None or any(needed.marker.evaluate({"extra": e}) for e in extras):
                 waiting.append(needed)
@@ -78,14 +75,11 @@ def pins() -> dict[str, str]:
 def main() -> None:
     """Write tests/pins.txt."""
     named = {canonicalize_name(requirement.name) for requirement in direct()}
-    brought = {
-        name: version
-        for name, version in tree().items()
-        if name not in named and not name.startswith(OF_TORCH)
-    }
-    lines = [f"{name}=={version}" for name, version in sorted({**ELSEWHERE, **brought}.items())]
+    found = ELSEWHERE | tree()
+    names = [name for name in sorted(found.keys() - named) if not name.startswith(OF_TORCH)]
+    lines = [f"{name}=={found[name]}" for name in names]
     PINS.write_text(HEADING + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

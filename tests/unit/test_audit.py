@@ -64,13 +64,11 @@ def plant(root: Path) -> dict[Path, str]:
     ImageOps.mirror(Image.open(val / "mites" / "02.jpg")).resize((40, 60)).save(mirrored)
     said = {path: what for path, (_, what) in contents.items()}
     said |= {copied: "pixel by pixel the same as val/bees/01.png", again: "like val/flies/03.png"}
-    said[mirrored] = "like val/mites/02.jpg, mirrored"
-    return said | {val / "ants" / "album.png": "a folder with"}
+    said |= {mirrored: "like val/mites/02.jpg, mirrored", val / "ants/album.png": "a folder with"}
+    return said
 
 
-def test_everything_planted_is_named_and_what_is_no_other_picture_left_out(
-    five: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_everything_planted_is_named_and_what_is_no_other_picture_left_out(five, capsys):
     whole = audit.audit(five)
     assert whole.problems == () and len(whole.pictures) == len(whole.kept) == 80
     assert whole.listing() == datasets.scan(five)
@@ -95,12 +93,10 @@ def test_everything_planted_is_named_and_what_is_no_other_picture_left_out(
     rows = {row["class"]: row for row in found.table()}
     assert list(rows) == list(CLASSES)
     counts = {"readable": 17, "left in train": 11, "left in val": 5}
-    assert rows["bees"] == {
-        "class": "bees", **counts, "grey": "29%", "shorter side": "50 to 66"
-    }  # fmt: skip
+    assert rows["bees"] == {"class": "bees", **counts, "grey": "29%", "shorter side": "50 to 66"}
 
 
-def test_other_files_that_cannot_be_read(five: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_files_that_cannot_be_read(five, monkeypatch):
     def stumble(path: Path) -> Image.Image:
         if path.name == "strange.png":
             raise struct.error("unpack requires 4 bytes")  # a decoder may raise anything
@@ -121,7 +117,7 @@ def test_other_files_that_cannot_be_read(five: Path, monkeypatch: pytest.MonkeyP
     assert all(line.startswith("unreadable: ") and line.encode() for line in lines)
 
 
-def test_of_copies_in_a_split_the_first_is_left_and_of_two_labels_none(five: Path) -> None:
+def test_of_copies_in_a_split_the_first_is_left_and_of_two_labels_none(five):
     ants, bees, exif = five / "train" / "ants", five / "train" / "bees", Image.Exif()
     exif[0x0112] = 3  # the same pixels when turned
     Image.open(ants / "03.png").rotate(180).save(ants / "zz.png", exif=exif)
@@ -144,7 +140,7 @@ def tomato(color: tuple[int, int, int]) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype("uint8"))
 
 
-def test_what_looks_alike_is_named_and_kept(tmp_path: Path) -> None:
+def test_what_looks_alike_is_named_and_kept(tmp_path):
     for split, count in (("train", 20), ("val", 8)):
         for name, color in (("ripe", (190, 40, 30)), ("green", (70, 120, 40))):
             (tmp_path / split / name).mkdir(parents=True)
@@ -159,7 +155,7 @@ def test_what_looks_alike_is_named_and_kept(tmp_path: Path) -> None:
         assert line.count("ripe") in (0, 2)
 
 
-def test_a_chain_stays_and_what_is_plain_or_mirrored_in_another_class(five: Path) -> None:
+def test_a_chain_stays_and_what_is_plain_or_mirrored_in_another_class(five):
     ants = five / "train" / "ants"
     for number in range(9):
         Image.blend(photo(5001), photo(5002), number / 8).save(ants / f"{number}.png")
@@ -174,12 +170,11 @@ def test_a_chain_stays_and_what_is_plain_or_mirrored_in_another_class(five: Path
     assert len(found.kept) == 92
     ImageOps.mirror(Image.open(ants / "09.png")).save(ants / "same class.png")
     (five / "train" / "bees" / "d.png").unlink()
-    assert (
-        "train/ants/09.png: 1.00 like train/ants/same class.png, mi" in audit.audit(five).lines()[0]
-    )
+    line = audit.audit(five).lines()[0]
+    assert "train/ants/09.png: 1.00 like train/ants/same class.png, mi" in line
 
 
-def test_the_threshold_keeps_the_insects_apart_and_joins_their_copies(five: Path) -> None:
+def test_the_threshold_keeps_the_insects_apart_and_joins_their_copies(five):
     source = datasets.find("insects-studio") / "train" / "bees"
     # The first two are among the most alike of the course's pictures.
     for path in (source / f"bee_{number:03d}.jpg" for number in (27, 81, 0, 1, 2)):
@@ -190,11 +185,10 @@ def test_the_threshold_keeps_the_insects_apart_and_joins_their_copies(five: Path
     assert audit.audit(five, likeness=1).problems == ()
 
 
-def test_classes_that_are_not_whole_and_files_that_are_not_taken(five: Path) -> None:
+def test_classes_that_are_not_whole_and_files_that_are_not_taken(five):
     (five / "val" / "wasps").rename(five / "val" / "Wasp s")
-    (five / "train" / "extra").mkdir()
-    (five / "train" / "f\u00e9e").mkdir()
-    (five / "val" / "fe\u0301e").mkdir()
+    for folder in ("train/extra", "train/f\u00e9e", "val/fe\u0301e"):
+        (five / folder).mkdir()
     (five / "val" / "bees" / "loop").symlink_to(five / "val" / "bees")
     for i in range(1, 11):
         (five / "train" / "mites" / f"{i:02d}.{'png' if i % 2 else 'jpg'}").unlink()
@@ -230,7 +224,7 @@ def test_classes_that_are_not_whole_and_files_that_are_not_taken(five: Path) -> 
         audit.audit(five).listing()
 
 
-def test_the_audit_and_the_loaders_need_the_same_number_of_images(five: Path) -> None:
+def test_the_audit_and_the_loaders_need_the_same_number_of_images(five):
     for split, least in audit.LEAST.items():
         paths = sorted((five / split / "wasps").iterdir())
         for path in paths[least:]:
@@ -246,9 +240,7 @@ def test_the_audit_and_the_loaders_need_the_same_number_of_images(five: Path) ->
 
 
 @pytest.mark.parametrize(("test", "sizes"), [(0.0, [44, 11, 0]), (0.4, [22, 11, 22])])
-def test_a_folder_of_classes_is_divided_by_copying(
-    five: Path, test: float, sizes: list[int], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_of_classes_is_divided_by_copying(five, test, sizes, capsys):
     flat, made = five / "train", five / "train-split"
     (flat / "ants" / "notes.txt").write_text("to be kept")
     assert main(["split", str(flat), "--val", "0.2", "--test", str(test)]) == 0
