@@ -1,20 +1,14 @@
 """Functions that lesson 03 writes out."""
 
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
 from notebook_code import definitions
 from skada import CORALAdapter  # by name: * is broken in version 0.6
 
 Move = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, ...]]
-
-
-@pytest.fixture(scope="module")
-def lesson() -> SimpleNamespace:
-    return definitions("03")
+lesson = definitions("03")
 
 
 def classes_apart(seed: int, count: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -24,15 +18,13 @@ def classes_apart(seed: int, count: int = 200) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([2.0 * y - 1, np.zeros(count)], 1) + rng.normal(0, [0.3, 1], (count, 2)), y
 
 
-def gain(lesson: SimpleNamespace, move: Move, change: Callable) -> tuple[float, float]:
+def gain(move: Move, change: Callable) -> tuple[float, float]:
     """Accuracy on changed points, without and with a mapping of the source and a changed pool."""
     (x, y), pool = classes_apart(0), change(classes_apart(1)[0])
     test, labels = change(classes_apart(2)[0]), classes_apart(2)[1]
     new_x, _, new_test = move(x, pool, test)
-    return (
-        lesson.classifier(x, y).score(test, labels),
-        lesson.classifier(new_x, y).score(new_test, labels),
-    )
+    plain, moved = lesson.classifier(x, y), lesson.classifier(new_x, y)
+    return plain.score(test, labels), moved.score(new_test, labels)
 
 
 def shifted(x: np.ndarray) -> np.ndarray:
@@ -43,22 +35,19 @@ def sheared(x: np.ndarray) -> np.ndarray:
     return 100 * x @ np.array([[2.6, 2.4], [2.4, 2.6]])
 
 
-def test_mean_shift_and_transport_win_where_the_domains_are_shifted(
-    lesson: SimpleNamespace,
-) -> None:
+def test_mean_shift_and_transport_win_where_the_domains_are_shifted() -> None:
     for move in (lesson.mean_shift, lesson.transport):
-        before, after = gain(lesson, move, shifted)
-        assert before < 0.6
-        assert after > 0.9
+        before, after = gain(move, shifted)
+        assert before < 0.6 < 0.9 < after
 
 
-def test_coral_wins_where_the_shape_differs(lesson: SimpleNamespace) -> None:
-    before, after = gain(lesson, lambda *three: lesson.coral(*three, 0.01), sheared)
+def test_coral_wins_where_the_shape_differs() -> None:
+    before, after = gain(lambda *three: lesson.coral(*three, 0.01), sheared)
     assert after > before + 0.08
-    assert after > gain(lesson, lesson.mean_shift, sheared)[1] + 0.08
+    assert after > gain(lesson.mean_shift, sheared)[1] + 0.08
 
 
-def test_tca_drops_the_direction_between_the_domains(lesson: SimpleNamespace) -> None:
+def test_tca_drops_the_direction_between_the_domains() -> None:
     (x, y), (test, labels) = classes_apart(0), classes_apart(1)
     x, test = x * [1, 3], test * [1, 3] + [0, 40]  # noise that tells the domain, not the class
     new = lesson.tca(x, test, test, count=1)
@@ -67,7 +56,7 @@ def test_tca_drops_the_direction_between_the_domains(lesson: SimpleNamespace) ->
     assert lesson.classifier(100 * new[0], y).score(100 * new[2], labels) > 0.95
 
 
-def test_mean_shift_by_hand(lesson: SimpleNamespace) -> None:
+def test_mean_shift_by_hand() -> None:
     source, pool = np.array([[0.0, 1], [2, 3]]), np.array([[5.0, 5], [7, 9]])
     moved, same, test = lesson.mean_shift(source, pool, pool[:1])
     assert moved.tolist() == [[5, 6], [7, 8]]
@@ -75,9 +64,7 @@ def test_mean_shift_by_hand(lesson: SimpleNamespace) -> None:
     assert test.tolist() == [[5, 5]]
 
 
-def test_coral_gives_the_source_the_mean_and_covariance_of_the_pool(
-    lesson: SimpleNamespace,
-) -> None:
+def test_coral_gives_the_source_the_mean_and_covariance_of_the_pool() -> None:
     rng = np.random.default_rng(0)
     source = rng.normal(size=(300, 4)) @ rng.normal(size=(4, 4)) + 3
     pool = rng.normal(size=(250, 4)) @ rng.normal(size=(4, 4)) - 2
@@ -90,7 +77,7 @@ def test_coral_gives_the_source_the_mean_and_covariance_of_the_pool(
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_transport_sends_everything_to_what_is_near(lesson: SimpleNamespace) -> None:
+def test_transport_sends_everything_to_what_is_near() -> None:
     rng = np.random.default_rng(0)
     pool = 10.0 * np.arange(5)[:, None] + np.zeros(3)
     source = pool[::-1] + rng.normal(0, 0.1, (5, 3))
@@ -101,7 +88,7 @@ def test_transport_sends_everything_to_what_is_near(lesson: SimpleNamespace) -> 
     np.testing.assert_allclose(blurred, [pool.mean(axis=0)] * 5, atol=2)
 
 
-def test_the_gradient_is_reversed(lesson: SimpleNamespace) -> None:
+def test_the_gradient_is_reversed() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     out = lesson.reverse(x, 0.25)
     assert torch.equal(out, x)
@@ -109,7 +96,7 @@ def test_the_gradient_is_reversed(lesson: SimpleNamespace) -> None:
     torch.testing.assert_close(x.grad, -0.25 * 2 * x.detach())
 
 
-def test_reverse_validation_prefers_what_carries_over(lesson: SimpleNamespace) -> None:
+def test_reverse_validation_prefers_what_carries_over() -> None:
     (x, y), pool, (test, labels) = classes_apart(0), classes_apart(1)[0], classes_apart(2)
     good = lesson.judge((x, pool, test), y, labels, seed=0)
     assert good["accuracy"][0] > 0.95
@@ -123,12 +110,12 @@ def test_reverse_validation_prefers_what_carries_over(lesson: SimpleNamespace) -
     assert nothing["accuracy"][0] == 0
 
 
-def test_measures_by_hand(lesson: SimpleNamespace) -> None:
+def test_measures_by_hand() -> None:
     found = lesson.measures(np.array([1.0, 2, 3, 4]), np.array([0, 1, 0, 1]), cut=2.5)
     assert found == {"accuracy": 0.5, "AUC": 0.75, "share called bees": 0.5}
 
 
-def test_a_distance_of_equal_and_of_separate_domains(lesson: SimpleNamespace) -> None:
+def test_a_distance_of_equal_and_of_separate_domains() -> None:
     rng = np.random.default_rng(0)
     x, pool = rng.normal(size=(100, 3)), rng.normal(size=(100, 3))
     assert lesson.a_distance(x, pool, pool) < 0.4

@@ -1,7 +1,5 @@
 """Functions that lesson 04 writes out."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -9,11 +7,7 @@ from notebook_code import definitions
 from sklearn.linear_model import Ridge
 
 WIDTH = 30
-
-
-@pytest.fixture(scope="module")
-def lesson() -> SimpleNamespace:
-    return definitions("04")
+lesson = definitions("04")
 
 
 def related(seed: int, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
@@ -23,25 +17,24 @@ def related(seed: int, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
     return common, common + spread * rng.normal(size=WIDTH)
 
 
-def test_features_are_standardised_by_the_reference(lesson: SimpleNamespace) -> None:
+def test_features_are_standardised_by_the_reference() -> None:
     x = np.random.default_rng(0).normal(5, [1, 10, 0], size=(200, 3))
     scaled = lesson.scaled(x[:50], x)
-    assert scaled.shape == (50, 4)
-    assert np.all(scaled[:, -1] == 1)
+    assert scaled.shape == (50, 4) and np.all(scaled[:, -1] == 1)
     whole = lesson.scaled(x, x)[:, :-1]
     np.testing.assert_allclose(whole.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(whole.std(axis=0), np.array([1, 1, 0]) / 3**0.5, atol=1e-12)
     np.testing.assert_allclose(scaled[:, :-1], whole[:50])
 
 
-def test_shrinking_by_hand(lesson: SimpleNamespace) -> None:
+def test_shrinking_by_hand() -> None:
     # One feature, one answer: minimise (3 - 2w)² + 4 (w - 1)²; the derivative is 0 at w = 10 / 8.
     w = lesson.shrink(np.array([[2.0]]), np.array([3.0]), np.array([1.0]), 4.0)
     assert w == pytest.approx([1.25])
 
 
 @pytest.mark.parametrize("rows", [3, 100])
-def test_shrinking_is_ridge_on_what_the_centre_leaves(lesson: SimpleNamespace, rows: int) -> None:
+def test_shrinking_is_ridge_on_what_the_centre_leaves(rows: int) -> None:
     rng = np.random.default_rng(rows)
     x, y, centre = rng.normal(size=(rows, WIDTH)), rng.normal(size=rows), rng.normal(size=WIDTH)
     ridge = Ridge(alpha=2.0, fit_intercept=False).fit(x, y - x @ centre)
@@ -50,7 +43,7 @@ def test_shrinking_is_ridge_on_what_the_centre_leaves(lesson: SimpleNamespace, r
     np.testing.assert_array_equal(lesson.shrink(x[:0], y[:0], centre, 1.0), centre)
 
 
-def test_a_related_source_and_few_labels_beat_either_alone(lesson: SimpleNamespace) -> None:
+def test_a_related_source_and_few_labels_beat_either_alone() -> None:
     errors = []
     for seed in range(10):
         source, target = related(seed, spread=0.4)
@@ -65,17 +58,15 @@ def test_a_related_source_and_few_labels_beat_either_alone(lesson: SimpleNamespa
     assert near < 0.6 * zero
 
 
-def test_leave_one_out_leaves_each_one_out(lesson: SimpleNamespace) -> None:
+def test_leave_one_out_leaves_each_one_out() -> None:
     rng = np.random.default_rng(0)
     x, y, centre = rng.normal(size=(8, WIDTH)), rng.normal(size=8), rng.normal(size=WIDTH)
-    errors = []
-    for i in range(8):
-        rest = np.arange(8) != i
-        errors.append(y[i] - x[i] @ lesson.shrink(x[rest], y[rest], centre, 0.5))
+    others = [(i, np.arange(8) != i) for i in range(8)]
+    errors = [y[i] - x[i] @ lesson.shrink(x[rest], y[rest], centre, 0.5) for i, rest in others]
     assert lesson.leave_one_out(x, y, centre, 0.5) == pytest.approx(np.mean(np.square(errors)))
 
 
-def test_leave_one_out_tells_a_good_source_from_an_opposite_one(lesson: SimpleNamespace) -> None:
+def test_leave_one_out_tells_a_good_source_from_an_opposite_one() -> None:
     for seed in range(10):
         source, target = related(seed)
         x = np.random.default_rng(seed).normal(size=(10, WIDTH))
@@ -85,7 +76,7 @@ def test_leave_one_out_tells_a_good_source_from_an_opposite_one(lesson: SimpleNa
         assert lesson.choose(x, x @ target, centres, [1.0])[0] == "zero"
 
 
-def test_a_pull_is_a_squared_distance_and_holds_a_network(lesson: SimpleNamespace) -> None:
+def test_a_pull_is_a_squared_distance_and_holds_a_network() -> None:
     torch.manual_seed(0)
     x, y = np.random.default_rng(0).normal(size=(20, 5)), np.repeat([-1.0, 1.0], 10)
     net = lesson.network(5, hidden=3)
@@ -100,11 +91,9 @@ def test_a_pull_is_a_squared_distance_and_holds_a_network(lesson: SimpleNamespac
     assert lesson.score(net, x, y) > 0.9
 
 
-def test_shrinking_to_a_prior_by_hand(lesson: SimpleNamespace) -> None:
+def test_shrinking_to_a_prior_by_hand() -> None:
     # Prior 1 ± 2, one measurement 4 ± 1: the mean weighted by precision, (1/4 + 4) / (1/4 + 1).
-    found = lesson.shrink_to_prior(
-        np.array([[1.0]]), np.array([4.0]), np.array([1.0]), np.array([[4.0]]), 1.0
-    )
+    found = lesson.shrink_to_prior(np.eye(1), np.array([4.0]), np.ones(1), 4 * np.eye(1), 1.0)
     assert found == pytest.approx([3.4])
     rng = np.random.default_rng(0)
     x, y, mean = rng.normal(size=(4, 3)), rng.normal(size=4), rng.normal(size=3)
@@ -112,7 +101,7 @@ def test_shrinking_to_a_prior_by_hand(lesson: SimpleNamespace) -> None:
     np.testing.assert_allclose(found, lesson.shrink(x, y, mean, 0.7))
 
 
-def test_the_prior_is_learned_and_is_that_of_statsmodels(lesson: SimpleNamespace) -> None:
+def test_the_prior_is_learned_and_is_that_of_statsmodels() -> None:
     lines, head, body = lesson.simulate_colonies(30, seed=1)
     assert lines[0].tolist() == [lesson.TYPICAL[0], -lesson.TYPICAL[1]]
     fit = lesson.learn_prior(head, body)
@@ -124,7 +113,7 @@ def test_the_prior_is_learned_and_is_that_of_statsmodels(lesson: SimpleNamespace
     np.testing.assert_allclose(shared, fit.fe_params.to_numpy() + effects, atol=1e-6)
 
 
-def test_a_shared_prior_pays_where_a_colony_has_few_workers(lesson: SimpleNamespace) -> None:
+def test_a_shared_prior_pays_where_a_colony_has_few_workers() -> None:
     error = lesson.colonies(seed=1, size=5)
     assert error["shared prior"] < 0.9 * error["own least squares"]
     assert error["shared prior"] < 0.9 * error["pooled"]

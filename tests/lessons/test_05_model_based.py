@@ -1,17 +1,12 @@
 """Functions that lesson 05 writes out."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 from notebook_code import definitions
 from torch import nn
 
-
-@pytest.fixture(scope="module")
-def lesson() -> SimpleNamespace:
-    return definitions("05", momentum=0.9)
+lesson = definitions("05", momentum=0.9)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +25,7 @@ def clouds(seed: int, count: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(count, 4, generator=rng) + 2.0 * y[:, None], y
 
 
-def test_the_pieces_of_the_backbone_say_what_the_whole_says(lesson: SimpleNamespace) -> None:
+def test_the_pieces_of_the_backbone_say_what_the_whole_says() -> None:
     model = lesson.models.build_model("efficientnet_lite0", 2, pretrained=False, seed=0).eval()
     pieces = lesson.layers_of(model.backbone)
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -40,7 +35,7 @@ def test_the_pieces_of_the_backbone_say_what_the_whole_says(lesson: SimpleNamesp
     assert len(pieces) == 18
 
 
-def test_one_pass_keeps_means_and_maps(lesson: SimpleNamespace, layers: list[nn.Module]) -> None:
+def test_one_pass_keeps_means_and_maps(layers: list[nn.Module]) -> None:
     x = torch.randn(35, 3, 8, 8)  # more than one batch, the last one ragged
     means, maps = lesson.pass_once(layers, x, depths=(0, 1, 3))
     assert [m.shape for m in means] == [(35, 4), (35, 5), (35, 6)]
@@ -52,9 +47,7 @@ def test_one_pass_keeps_means_and_maps(lesson: SimpleNamespace, layers: list[nn.
     assert torch.equal(maps[3], x)
 
 
-def test_training_the_top_leaves_the_layers_as_they_are(
-    lesson: SimpleNamespace, layers: list[nn.Module]
-) -> None:
+def test_training_the_top_leaves_the_layers_as_they_are(layers: list[nn.Module]) -> None:
     before = [p.clone() for layer in layers for p in layer.state_dict().values()]
     x, y = torch.randn(20, 4, 6, 6), torch.arange(20) % 2
     top = lesson.top_of(layers, 2, 2, seed=0, width=6)
@@ -67,7 +60,7 @@ def test_training_the_top_leaves_the_layers_as_they_are(
     assert not torch.equal(top[0][0].weight, start)
 
 
-def test_training_learns_and_repeats_itself(lesson: SimpleNamespace) -> None:
+def test_training_learns_and_repeats_itself() -> None:
     (x, y), (x_test, y_test) = clouds(0), clouds(1)
     runs = []
     for _ in range(2):
@@ -76,12 +69,11 @@ def test_training_learns_and_repeats_itself(lesson: SimpleNamespace) -> None:
         assert lesson.accuracy(network, x_test, y_test) < 0.8
         runs.append(lesson.train(network, x, y, 0.05, 60, seed=3))
         assert lesson.accuracy(network, x_test, y_test) > 0.85
-    assert runs[0] == runs[1]
-    assert len(runs[0]) == 60
+    assert runs[0] == runs[1] and len(runs[0]) == 60
     assert runs[0][-1] < runs[0][0] / 2
 
 
-def test_clipping_bounds_the_step(lesson: SimpleNamespace) -> None:
+def test_clipping_bounds_the_step() -> None:
     x, y = clouds(0)
     network = nn.Sequential(nn.Linear(4, 2))
     before = nn.utils.parameters_to_vector(network.parameters()).clone()
@@ -90,7 +82,7 @@ def test_clipping_bounds_the_step(lesson: SimpleNamespace) -> None:
     assert moved.norm().item() == pytest.approx(0.5, rel=1e-3)
 
 
-def test_the_head_has_a_rate_of_its_own(lesson: SimpleNamespace) -> None:
+def test_the_head_has_a_rate_of_its_own() -> None:
     (x, y), network = clouds(0), nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
     body, head = network[0].weight.clone(), network[1].weight.clone()
     lesson.train(network, x, y, 0.0, 3, seed=0, head_rate=0.1)
@@ -98,7 +90,7 @@ def test_the_head_has_a_rate_of_its_own(lesson: SimpleNamespace) -> None:
     assert not torch.equal(network[1].weight, head)
 
 
-def test_few_are_drawn_of_each_class(lesson: SimpleNamespace) -> None:
+def test_few_are_drawn_of_each_class() -> None:
     truth = np.arange(30) % 3
     chosen = lesson.few(truth, 4, seed=0)
     assert np.bincount(truth[chosen]).tolist() == [4, 4, 4] and len(set(chosen)) == 12
@@ -106,18 +98,18 @@ def test_few_are_drawn_of_each_class(lesson: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize("factor", [1e-4, 1.0, 1e4])
-def test_the_probe_does_not_care_for_units(lesson: SimpleNamespace, factor: float) -> None:
+def test_the_probe_does_not_care_for_units(factor: float) -> None:
     (x, y), (x_test, y_test) = ((a.numpy(), b.numpy()) for a, b in (clouds(0), clouds(1)))
     assert lesson.linear_probe(factor * x, y, factor * x_test, y_test) > 0.9
 
 
-def test_the_probe_on_constant_features_knows_nothing(lesson: SimpleNamespace) -> None:
+def test_the_probe_on_constant_features_knows_nothing() -> None:
     y = np.arange(20) % 2
     assert lesson.linear_probe(np.ones((20, 3)), y, np.ones((20, 3)), y) == 0.5
 
 
 @pytest.mark.parametrize(("channels", "side"), [(3, 48), (1, 8)])
-def test_the_small_network(lesson: SimpleNamespace, channels: int, side: int) -> None:
+def test_the_small_network(channels: int, side: int) -> None:
     network = lesson.small_cnn(channels, (4, 8), side, 5, seed=0)
     assert network(torch.zeros(2, channels, side, side)).shape == (2, 5)
     assert network[0](torch.zeros(2, channels, side, side)).shape == (2, 64)
@@ -126,7 +118,7 @@ def test_the_small_network(lesson: SimpleNamespace, channels: int, side: int) ->
     assert not torch.equal(network[1].weight, other[1].weight)
 
 
-def test_renewed_layers_forget_and_measure_their_statistics(lesson: SimpleNamespace) -> None:
+def test_renewed_layers_forget_and_measure_their_statistics() -> None:
     x = 5 + 3 * torch.randn(64, 4, 6, 6, generator=torch.Generator().manual_seed(0))
     network = nn.Sequential(nn.Conv2d(4, 3, 1), nn.BatchNorm2d(3), nn.Conv2d(3, 2, 1))
     old, head = network[0].weight.clone(), network[2].weight.clone()

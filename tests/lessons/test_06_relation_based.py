@@ -1,25 +1,18 @@
 """Functions that lesson 06 writes out."""
 
-from types import SimpleNamespace
+from collections import defaultdict
 
 import networkx as nx
 import numpy as np
 import pytest
 from notebook_code import definitions
 
-
-@pytest.fixture(scope="module")
-def lesson() -> SimpleNamespace:
-    return definitions("06", computers=120, rounds=25, worm_strength=2.0)
-
-
-@pytest.fixture(scope="module")
-def path(lesson: SimpleNamespace) -> SimpleNamespace:
-    """Four nodes in a row; the last one is safe."""
-    graph = nx.path_graph(4)
-    relations = {"contact": nx.to_numpy_array(graph) > 0}
-    properties = {"safe": np.array([False, False, False, True])}
-    return lesson.make_network(graph, relations, properties, ("ill", "over"))
+lesson = definitions("06", computers=120, rounds=25, worm_strength=2.0)
+LAW = lesson.Law("contact", "safe", "ill", "noisy-or")
+# Four nodes in a row; the last one is safe.
+row = nx.path_graph(4)
+relations = {"contact": nx.to_numpy_array(row) > 0}
+path = lesson.make_network(row, relations, {"safe": np.arange(4) == 3}, ("ill", "over"))
 
 
 def history(*moments: tuple[list[int], list[int]], n: int = 4) -> np.ndarray:
@@ -31,7 +24,7 @@ def history(*moments: tuple[list[int], list[int]], n: int = 4) -> np.ndarray:
     return states
 
 
-def test_a_world_has_the_words_that_all_worlds_share(path: SimpleNamespace) -> None:
+def test_a_world_has_the_words_that_all_worlds_share() -> None:
     assert list(path.relations) == ["contact", "everyone"]
     assert list(path.properties) == ["nobody", "safe", "not safe"]
     assert not path.properties["nobody"].any()
@@ -40,14 +33,13 @@ def test_a_world_has_the_words_that_all_worlds_share(path: SimpleNamespace) -> N
     assert path.relations["everyone"].sum() == 12
 
 
-def test_dangers_are_counted_and_guarded(lesson: SimpleNamespace, path: SimpleNamespace) -> None:
+def test_dangers_are_counted_and_guarded() -> None:
     states = history(([0, 2], [3]))
-    law = lesson.Law("contact", "safe", "ill", "noisy-or")
-    assert lesson.dangers(law, path, states).tolist() == [[0, 2, 0, 0]]
-    assert lesson.dangers(law._replace(guard="nobody"), path, states).tolist() == [[0, 2, 0, 1]]
-    everyone = law._replace(relation="everyone", guard="not safe")
+    assert lesson.dangers(LAW, path, states).tolist() == [[0, 2, 0, 0]]
+    assert lesson.dangers(LAW._replace(guard="nobody"), path, states).tolist() == [[0, 2, 0, 1]]
+    everyone = LAW._replace(relation="everyone", guard="not safe")
     assert lesson.dangers(everyone, path, states).tolist() == [[0, 0, 0, 2]]
-    assert lesson.dangers(law._replace(trigger="over"), path, states).tolist() == [[0, 0, 1, 0]]
+    assert lesson.dangers(LAW._replace(trigger="over"), path, states).tolist() == [[0, 0, 1, 0]]
 
 
 @pytest.mark.parametrize(
@@ -59,16 +51,15 @@ def test_dangers_are_counted_and_guarded(lesson: SimpleNamespace, path: SimpleNa
         ("every pair", [0, 0, 0.5, 0.875]),
     ],
 )
-def test_forms_by_hand(lesson: SimpleNamespace, form: str, expected: list[float]) -> None:
+def test_forms_by_hand(form: str, expected: list[float]) -> None:
     found = lesson.chance(lesson.Law("", "", "", form), 0.5, np.arange(4))
     np.testing.assert_allclose(found, 1 - (1 - np.array(expected)) * (1 - lesson.STRAY))
 
 
-def test_a_simulation_keeps_to_the_rules(lesson: SimpleNamespace, path: SimpleNamespace) -> None:
-    law = lesson.Law("contact", "safe", "ill", "noisy-or")
+def test_a_simulation_keeps_to_the_rules() -> None:
     start = np.repeat(history(([0], [])), 4000, axis=1)
     rng = np.random.default_rng(0)
-    active, over = lesson.simulate(lesson.follow(law, 0.5, path), start, 3, rng)
+    active, over = lesson.simulate(lesson.follow(LAW, 0.5, path), start, 3, rng)
     assert active.shape == (4, 4000, 4)
     assert not (active & over).any()
     assert (over[1:] >= over[:-1]).all()  # over is for good
@@ -79,16 +70,15 @@ def test_a_simulation_keeps_to_the_rules(lesson: SimpleNamespace, path: SimpleNa
     assert active[..., 3].mean() < 0.01  # guarded
 
 
-def test_a_tally_by_hand(lesson: SimpleNamespace, path: SimpleNamespace) -> None:
-    law = lesson.Law("contact", "nobody", "ill", "noisy-or")
+def test_a_tally_by_hand() -> None:
     outbreak = history(([0], []), ([0, 1], []), ([1], [0]))
-    at_risk, struck = lesson.tally(law, path, outbreak)
+    at_risk, struck = lesson.tally(LAW._replace(guard="nobody"), path, outbreak)
     # First moment: 1 had one danger and was struck, 2 and 3 had none. Second: 2 had one, 3 none.
     assert at_risk.tolist() == [3, 2]
     assert struck.tolist() == [0, 1]
 
 
-def test_the_likelihood_is_largest_near_the_share_that_was_struck(lesson: SimpleNamespace) -> None:
+def test_the_likelihood_is_largest_near_the_share_that_was_struck() -> None:
     n = 200
     relations = {"contact": np.eye(n, k=1) + np.eye(n, k=-1)}
     network = lesson.make_network(nx.path_graph(n), relations, {}, ("ill", "over"))
@@ -100,7 +90,7 @@ def test_the_likelihood_is_largest_near_the_share_that_was_struck(lesson: Simple
     assert best == pytest.approx(0.25, rel=0.1)
 
 
-def test_the_search_finds_a_law_that_is_not_the_lessons(lesson: SimpleNamespace) -> None:
+def test_the_search_finds_a_law_that_is_not_the_lessons() -> None:
     law = lesson.Law("same_site", "monitored", "compromised", "two are needed")
     network = lesson.computer_network(120, 0)
     rng = np.random.default_rng(0)
@@ -108,7 +98,7 @@ def test_the_search_finds_a_law_that_is_not_the_lessons(lesson: SimpleNamespace)
     assert lesson.search(lesson.all_laws(network), network, outbreaks)[0][0] == law
 
 
-def test_translations_respect_types_and_shared_words(lesson: SimpleNamespace) -> None:
+def test_translations_respect_types_and_shared_words() -> None:
     target = lesson.computer_network(60, 0)
     law = lesson.Law("contact", "vaccinated", "infected", "every pair")
     found = lesson.translations(law, target)
@@ -118,7 +108,7 @@ def test_translations_respect_types_and_shared_words(lesson: SimpleNamespace) ->
     assert {each[:2] for each in shared} == {("everyone", "nobody")}
 
 
-def test_the_mapping_follows_the_data_and_not_the_names(lesson: SimpleNamespace) -> None:
+def test_the_mapping_follows_the_data_and_not_the_names() -> None:
     learned = lesson.Law("contact", "vaccinated", "infected", "noisy-or")
     truth = lesson.Law("admin", "monitored", "compromised", "noisy-or")
     network = lesson.computer_network(120, 1)
@@ -127,31 +117,26 @@ def test_the_mapping_follows_the_data_and_not_the_names(lesson: SimpleNamespace)
     assert lesson.search(laws, network, [lesson.watch(outbreak, 10)])[0][0] == truth
 
 
-def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing(
-    lesson: SimpleNamespace,
-) -> None:
-    errors, areas = [], []
+def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing() -> None:
+    errors, areas = defaultdict(list), defaultdict(list)
     for seed in range(4):
         network, outbreak, rate = lesson.worm(seed)
         seen, final = lesson.watch(outbreak, 5), outbreak[:, -1].any(0)
         struck = seen[:, -1].any(0)
-        of_seed = []
         for law in (lesson.WORM, lesson.WRONG):
             rng = np.random.default_rng(seed)
             runs = lesson.forecast(lesson.follow(law, rate, network), seen, rng)
             assert runs.shape == (lesson.RUNS, 120)
-            of_seed.append(lesson.who_auc(runs, final, struck))
-            errors.append([law == lesson.WORM, lesson.size_error(runs, final)])
-        errors.append([False, lesson.size_error(struck[None], final)])
-        areas.append(of_seed)
-    right, wrong = np.mean(areas, axis=0)
+            areas[law].append(lesson.who_auc(runs, final, struck))
+            errors[law == lesson.WORM].append(lesson.size_error(runs, final))
+        errors[False].append(lesson.size_error(struck[None], final))
+    right, wrong = np.mean(areas[lesson.WORM]), np.mean(areas[lesson.WRONG])
     assert right > 0.7
     assert right > wrong + 0.1
-    errors = np.array(errors)
-    assert errors[errors[:, 0] == 1, 1].mean() < errors[errors[:, 0] == 0, 1].mean() / 2
+    assert np.mean(errors[True]) < np.mean(errors[False]) / 2
 
 
-def test_scores_by_hand(lesson: SimpleNamespace) -> None:
+def test_scores_by_hand() -> None:
     runs = np.array([[True, True, False, False], [True, False, False, False]])
     final = np.array([True, True, False, True])
     assert lesson.size_error(runs, final) == pytest.approx(1.5 / 4)
@@ -160,12 +145,12 @@ def test_scores_by_hand(lesson: SimpleNamespace) -> None:
     assert lesson.who_auc(runs, struck, struck) == 0.5  # nothing left to rank
 
 
-def test_a_watch_ends_when_enough_were_struck(lesson: SimpleNamespace) -> None:
+def test_a_watch_ends_when_enough_were_struck() -> None:
     outbreak = history(([0], []), ([0], []), ([0, 1], []), ([1, 2], [0]))
     assert lesson.watch(outbreak, 1).shape == (2, 3, 4)
 
 
-def test_prior_of_rates(lesson: SimpleNamespace) -> None:
+def test_prior_of_rates() -> None:
     prior = lesson.rate_prior(np.array([0.05, 0.1, 0.2]))
     assert lesson.RATES[prior.argmax()] == pytest.approx(0.1, rel=0.07)
     drawn = lesson.draw_rates(prior, np.random.default_rng(0))
@@ -174,9 +159,6 @@ def test_prior_of_rates(lesson: SimpleNamespace) -> None:
     assert np.isfinite(lesson.rate_prior(np.array([0.1, 0.1]))).all()
 
 
-def test_a_disease_that_never_spreads_is_reported(
-    lesson: SimpleNamespace, path: SimpleNamespace
-) -> None:
-    law = lesson.Law("contact", "safe", "ill", "noisy-or")
+def test_a_disease_that_never_spreads_is_reported() -> None:
     with pytest.raises(ValueError, match="no outbreak struck 9 nodes"):
-        lesson.record(law, path, 0.1, 3, 9, np.random.default_rng(0))
+        lesson.record(LAW, path, 0.1, 3, 9, np.random.default_rng(0))

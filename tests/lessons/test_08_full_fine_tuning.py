@@ -18,6 +18,7 @@ from course_lib import datasets, loaders, models, training
 
 NOTEBOOKS = datasets.course_root() / "notebooks"
 PROGRAM = NOTEBOOKS / "plain_program.py"
+TEXT = PROGRAM.read_text(encoding="utf-8")
 SIZE, BATCH, EPOCHS, RATE = 32, 8, 4, 0.001
 HEAD = {"fc.weight": "head.weight", "fc.bias": "head.bias"}
 
@@ -118,29 +119,17 @@ def test_another_seed_is_another_split_and_random_weights_are_announced(
 
 
 def test_it_is_short_and_plain() -> None:
-    text = PROGRAM.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 120
-    assert "course_lib" not in text
+    assert len(TEXT.splitlines()) <= 120
+    assert "course_lib" not in TEXT
 
 
-def test_the_lesson_is_the_program_in_pieces() -> None:
+def test_the_lesson_is_the_program_in_pieces_and_shows_it_whole() -> None:
     """Every line stands in the lesson's code, but for the settings and the files written."""
     (path,) = NOTEBOOKS.glob("08_*.ipynb")
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     lesson = {line for cell in cells for line in cell.source.splitlines()}
-    program = PROGRAM.read_text(encoding="utf-8").partition("given = parser.parse_args()\n")[2]
-    lines = [line for line in program.splitlines() if line and line[0] != "#"]
-    for line in lines:
-        if "savefig" not in line and not line.startswith(("saved", "torch.save")):
+    for line in TEXT.partition("given = parser.parse_args()\n")[2].splitlines():
+        if line and "savefig" not in line and not line.startswith(("#", "saved", "torch.save")):
             assert line in lesson, line
-
-
-def test_the_lesson_shows_the_program_whole() -> None:
-    (path,) = NOTEBOOKS.glob("08_*.ipynb")
-    shown = [
-        output.data.get("text/markdown", "")
-        for cell in nbformat.read(path, as_version=4).cells
-        for output in cell.get("outputs", [])
-        if "data" in output
-    ]
-    assert f"```python\n{PROGRAM.read_text(encoding='utf-8')}```" in shown
+    outputs = [output for cell in cells for output in cell.outputs if "data" in output]
+    assert f"```python\n{TEXT}```" in [o.data.get("text/markdown", "") for o in outputs]

@@ -11,10 +11,8 @@ CPU = torch.device("cpu")
 
 def test_a_recording_is_what_the_head_would_see_in_training() -> None:
     preprocessing = models.build_model().preprocessing
-    lesson = definitions(
-        "09", place=CPU, device="cpu", classes=("ants", "bees"), preprocessing=preprocessing,
-        image_size=32,
-    )  # fmt: skip
+    given = {"device": "cpu", "classes": ("ants", "bees"), "preprocessing": preprocessing}
+    lesson = definitions("09", place=CPU, image_size=32, **given)
     (x, labels), drifted = lesson.record(1)
 
     model, seen = models.build_model(seed=7), []
@@ -25,8 +23,7 @@ def test_a_recording_is_what_the_head_would_see_in_training() -> None:
     training.seed_everything(1)
     model.train()
     for images, truth in batches.train:
-        loss = nn.functional.cross_entropy(model(devices.to_device(images, CPU)), truth)
-        loss.backward()
+        nn.functional.cross_entropy(model(devices.to_device(images, CPU)), truth).backward()
         optimizer.step()
     assert len(x) == len(labels) == len(batches.train.dataset)
     torch.testing.assert_close(torch.cat(seen), x)

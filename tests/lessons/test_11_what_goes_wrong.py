@@ -17,7 +17,6 @@ TOY = nn.Module()  # stands for the lesson's pretrained model
 TOY.preprocessing = Preprocessing(mean=(0.5, 0.4, 0.3), std=(0.5, 0.4, 0.3))
 TOY.head = nn.Linear(1280, 1000)
 
-
 FAULTS = {  # of the checks that the lesson gives
     "sees_the_photo": ("unscaled", "blue_first"),
     "labels_fit": ("out_of_step",),
@@ -27,10 +26,10 @@ FAULTS = {  # of the checks that the lesson gives
     "answers_alike": ("still_training",),
     "left to the student": ("train_on_all", "thousand_classes", "hundredfold"),
 }
+EVERY_FAULT = sorted({fault for faults in FAULTS.values() for fault in faults})
 
 
-@pytest.fixture(scope="module")
-def toy() -> SimpleNamespace:
+def small_world() -> SimpleNamespace:
     """A small world: photos of two classes that differ in colour, and a body for them."""
     rng = torch.Generator().manual_seed(0)
     pixels, labels = {}, {}
@@ -47,25 +46,21 @@ def toy() -> SimpleNamespace:
     return SimpleNamespace(pixels=pixels, labels=labels, body=body, end=end)
 
 
-@pytest.fixture(scope="module")
-def lesson(toy: SimpleNamespace) -> SimpleNamespace:
-    values = {"model": TOY, "where": torch.device("cpu"), "classes": ("ants", "bees")}
-    values |= vars(toy)
-    return definitions("11", **values, batch_size=10, epochs=3, learning_rate=0.02, step_size=2)
+toy = small_world()
+values = {"model": TOY, "where": torch.device("cpu"), "classes": ("ants", "bees"), **vars(toy)}
+lesson = definitions("11", **values, batch_size=10, epochs=3, learning_rate=0.02, step_size=2)
 
 
-def judged(lesson: SimpleNamespace, toy: SimpleNamespace, **parts: object) -> dict[str, bool]:
+def judged(**parts: object) -> dict[str, bool]:
     """All checks of the lesson on a program for the toy world."""
-    program = lesson.program(**parts)
+    program, norm = lesson.program(**parts), TOY.preprocessing
     log = lesson.run(program, 0)
     seen = lesson.look(program.prepare, program.observe)
     photos, given = toy.pixels["train"], program.read(toy.labels["train"])
     features = photos.float().mean(dim=(2, 3)).numpy()
     eight = log.train_at[:4] + log.train_at[-4:]
     return {
-        "sees_the_photo": lesson.sees_the_photo(
-            program.prepare(photos[:32]), photos[:32], TOY.preprocessing
-        ),
+        "sees_the_photo": lesson.sees_the_photo(program.prepare(photos[:32]), photos[:32], norm),
         "labels_fit": lesson.labels_fit(features, given.numpy()),
         "overfits_eight_photos": lesson.overfits_eight_photos(
             *program.build(0), program.criterion, seen.learn[eight], given[eight]
@@ -76,40 +71,32 @@ def judged(lesson: SimpleNamespace, toy: SimpleNamespace, **parts: object) -> di
     }
 
 
-def part_of(lesson: SimpleNamespace, fault: str) -> dict[str, object]:
+def part_of(fault: str) -> dict[str, object]:
     """The part of a program that a fault replaces, as the lesson's list has it."""
     every = lesson.FAULTS.values()
     (found,) = [parts for parts in every if next(iter(parts.values())).__name__ == fault]
     return found
 
 
-def test_health_passes_every_check(lesson: SimpleNamespace, toy: SimpleNamespace) -> None:
-    assert all(judged(lesson, toy).values())
+def test_health_passes_every_check() -> None:
+    assert all(judged().values())
 
 
-@pytest.mark.parametrize("fault", sorted({fault for faults in FAULTS.values() for fault in faults}))
-def test_each_fault_fails_its_checks_and_no_other(
-    lesson: SimpleNamespace, toy: SimpleNamespace, fault: str
-) -> None:
-    failed = {
-        c for c, passed in judged(lesson, toy, **part_of(lesson, fault)).items() if not passed
-    }
+@pytest.mark.parametrize("fault", EVERY_FAULT)
+def test_each_fault_fails_its_checks_and_no_other(fault: str) -> None:
+    failed = {check for check, passed in judged(**part_of(fault)).items() if not passed}
     given = {check for check, faults in FAULTS.items() if fault in faults}
     assert failed == given - {"left to the student"}
 
 
-def test_the_list_of_faults_is_covered(lesson: SimpleNamespace) -> None:
-    named = {sick.__name__ for parts in lesson.FAULTS.values() for sick in parts.values()}
-    assert named == {fault for faults in FAULTS.values() for fault in faults}
+def test_the_list_of_faults_is_covered() -> None:
+    replaced = [pair for parts in lesson.FAULTS.values() for pair in parts.items()]
+    assert sorted({sick.__name__ for _, sick in replaced}) == EVERY_FAULT
     healthy = vars(lesson.program())
-    assert all(
-        healthy[part] is not sick
-        for parts in lesson.FAULTS.values()
-        for part, sick in parts.items()
-    )
+    assert all(healthy[part] is not sick for part, sick in replaced)
 
 
-def test_the_hash_deals_the_letters_that_the_checks_expect(lesson: SimpleNamespace) -> None:
+def test_the_hash_deals_the_letters_that_the_checks_expect() -> None:
     dealt = lesson.dealt(lesson.FAULTS, 20568)
     assert dealt != list(lesson.FAULTS)
     assert dict(zip("ABCDEFGHIJK", dealt, strict=True)) == lesson_11.FAULTS
@@ -117,9 +104,7 @@ def test_the_hash_deals_the_letters_that_the_checks_expect(lesson: SimpleNamespa
     assert {"L": set(double[:2]), "M": set(double[2:4])} == lesson_11.DOUBLES
 
 
-def test_a_photo_that_is_turned_or_dimmed_is_not_the_photo(
-    lesson: SimpleNamespace, toy: SimpleNamespace
-) -> None:
+def test_a_photo_that_is_turned_or_dimmed_is_not_the_photo() -> None:
     photos = toy.pixels["train"]
     seen = lesson.prepare(photos)
     assert lesson.sees_the_photo(seen, photos, TOY.preprocessing)
@@ -129,7 +114,7 @@ def test_a_photo_that_is_turned_or_dimmed_is_not_the_photo(
     assert not lesson.sees_the_photo(seen * math.nan, photos, TOY.preprocessing)
 
 
-def test_random_labels_never_fit(lesson: SimpleNamespace) -> None:
+def test_random_labels_never_fit() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(200) % 2
     x = rng.normal(size=(200, 5)) + 2 * y[:, None]
@@ -138,14 +123,14 @@ def test_random_labels_never_fit(lesson: SimpleNamespace) -> None:
     assert not lesson.labels_fit(np.ones((200, 5)), y)  # features that say nothing
 
 
-def test_softmax_twice_has_a_floor(lesson: SimpleNamespace) -> None:
+def test_softmax_twice_has_a_floor() -> None:
     sure = torch.tensor([[1e4, -1e4]])
     floor = lesson.softmax_first(sure, torch.tensor([0])).item()
     assert floor == pytest.approx(math.log(1 + 1 / math.e))
     assert lesson.criterion(sure, torch.tensor([0])).item() == 0
 
 
-def test_eight_by_heart_needs_a_working_optimiser(lesson: SimpleNamespace) -> None:
+def test_eight_by_heart_needs_a_working_optimiser() -> None:
     torch.manual_seed(0)
     network, maps, y = nn.Linear(20, 2), torch.randn(8, 20), torch.arange(8) % 2
     frozen = torch.optim.SGD(nn.Linear(20, 2).parameters(), 0.5)
@@ -158,13 +143,11 @@ def test_eight_by_heart_needs_a_working_optimiser(lesson: SimpleNamespace) -> No
     ([1.0, 1.0, 0.1, 0.1], True), ([1.0, 0.1, 0.1, 0.01], False), ([1.0] * 4, False),
     ([5.0, 5.0, 0.5, 0.5], True),
 ])  # fmt: skip
-def test_the_rate_is_compared_batch_by_batch(
-    lesson: SimpleNamespace, used: list[float], good: bool
-) -> None:
+def test_the_rate_is_compared_batch_by_batch(used: list[float], good: bool) -> None:
     assert lesson.rate_as_planned(used, [1, 0.1]) == good
 
 
-def test_answers_must_not_depend_on_company(lesson: SimpleNamespace) -> None:
+def test_answers_must_not_depend_on_company() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 2))
     maps = torch.randn(12, 5)
@@ -174,19 +157,17 @@ def test_answers_must_not_depend_on_company(lesson: SimpleNamespace) -> None:
     assert not lesson.answers_alike(lesson.still_training, no_norm, maps)  # dropout alone
 
 
-def test_a_healthy_run_learns_and_a_leak_flatters(
-    lesson: SimpleNamespace, toy: SimpleNamespace
-) -> None:
+def test_a_healthy_run_learns_and_a_leak_flatters() -> None:
     log = lesson.run(lesson.program(), 0)
     assert log.test > 0.8
     assert log.losses[-1] < log.losses[0] / 2
     assert len(log.losses) == len(log.rates) == 3 * (len(log.train_at) // 10)
     assert not set(log.train_at) & set(log.val_at)
-    lost = lesson.run(lesson.program(**part_of(lesson, "other_network")), 0)
+    lost = lesson.run(lesson.program(**part_of("other_network")), 0)
     assert lost.test < log.test - 0.2
 
 
-def test_a_run_repeats_itself(lesson: SimpleNamespace) -> None:
+def test_a_run_repeats_itself() -> None:
     first, second = (lesson.run(lesson.program(), 1) for _ in range(2))
     assert first.losses == second.losses
     assert first.losses != lesson.run(lesson.program(), 2).losses

@@ -8,15 +8,14 @@ import torch
 from notebook_code import definitions
 from torch import nn
 
+from course_lib import training
+from course_lib.tools import finetune
+
 SHAPE = {"x": torch.randn(12, 4, dtype=torch.double), "y": torch.arange(12) % 2}
+lesson = definitions("13", **SHAPE)
 
 
-@pytest.fixture(scope="module")
-def lesson() -> SimpleNamespace:
-    return definitions("13", **SHAPE)
-
-
-def test_gradient_is_that_of_the_mean_loss(lesson: SimpleNamespace) -> None:
+def test_gradient_is_that_of_the_mean_loss() -> None:
     model = nn.Linear(4, 2).double()
     found = lesson.gradient(model, SHAPE["x"], SHAPE["y"])
     nn.functional.cross_entropy(model(SHAPE["x"]), SHAPE["y"]).backward()
@@ -36,40 +35,31 @@ def test_gradient_is_that_of_the_mean_loss(lesson: SimpleNamespace) -> None:
     ],
 )
 def test_when_the_mean_of_the_shares_is_the_whole(
-    lesson: SimpleNamespace,
-    sizes: list[int],
-    weights: list[int],
-    batchnorm: bool,
-    frozen: bool,
-    exact: bool,
+    sizes: list[int], weights: list[int], batchnorm: bool, frozen: bool, exact: bool
 ) -> None:
     off = lesson.distance(sizes, weights, batchnorm, frozen)
     assert off < 1e-12 if exact else off > 0.01
 
 
-def test_losses_are_read_from_what_the_command_prints(lesson: SimpleNamespace) -> None:
+def test_losses_are_read_from_what_the_command_prints() -> None:
     history = SimpleNamespace(
         train_loss=[1.5, 0.25], val_accuracy=[0.5, 0.75], seconds=[10.0, 9.5], best_epoch=1
     )
-    from course_lib import training
-    from course_lib.tools import finetune
-
     test = training.Predictions(torch.eye(2), torch.tensor([0, 1]))
     outcome = finetune.Outcome(history, test, 0, 2, torch.device("cpu"))
     assert lesson.losses(outcome.report()) == [1.5, 0.25]
     assert outcome.report().splitlines()[-1] == "test accuracy 1.000 (2 images)"
 
 
-def test_a_failing_process_is_not_passed_over(lesson: SimpleNamespace) -> None:
+def test_a_failing_process_is_not_passed_over() -> None:
     with pytest.raises(RuntimeError, match="no_such_program"):
         lesson.launch("no_such_program.py", processes=1)
 
 
-def test_the_test_images_stay_out_of_training(lesson: SimpleNamespace) -> None:
+def test_the_test_images_stay_out_of_training() -> None:
     given = definitions("13", images=torch.zeros(1797, 64), labels=torch.arange(1797) % 10)
     train, (old, new) = given.digits_split(0)
-    together = torch.cat([train, old, new])
-    assert sorted(together.tolist()) == list(range(1797))
+    assert sorted(torch.cat([train, old, new]).tolist()) == list(range(1797))
     assert set((old % 10).tolist()) == {0, 1, 2, 3, 4}
     assert set((new % 10).tolist()) == {5, 6, 7, 8, 9}
 
@@ -90,14 +80,14 @@ def test_forgetting_and_its_remedies() -> None:
     assert alone[-1, 0] < 0.2 < 0.9 < min(replayed[-1, 0], joint[-1, 0])
 
 
-def test_summaries_are_lines_of_their_own(lesson: SimpleNamespace) -> None:
+def test_summaries_are_lines_of_their_own() -> None:
     for shelf in lesson.SHELVES:
         lines = lesson.summaries(shelf)
         assert len(lines) == len(set(lines)) >= 40
         assert all(len(line.split()) >= 4 for line in lines)
 
 
-def test_every_topic_of_the_map_is_at_home_somewhere(lesson: SimpleNamespace) -> None:
+def test_every_topic_of_the_map_is_at_home_somewhere() -> None:
     for topic, places in lesson.MAP.items():
         assert len(places) == len(lesson.FAMILIES), topic
         assert 2 in places and set(places) <= {0, 1, 2}, topic

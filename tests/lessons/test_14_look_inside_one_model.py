@@ -1,7 +1,5 @@
 """Functions that lesson 14 writes out."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -9,13 +7,10 @@ from notebook_code import definitions
 
 from course_lib.training import Predictions
 
-
-@pytest.fixture(scope="module")
-def lesson() -> SimpleNamespace:
-    return definitions("14", own=50, maps={})
+lesson = definitions("14", own=50, maps={})
 
 
-def test_the_right_quarter_is_covered(lesson: SimpleNamespace) -> None:
+def test_the_right_quarter_is_covered() -> None:
     images = torch.ones(2, 3, 4, 4)
     hot = torch.arange(16.0).view(1, 1, 4, 4).repeat(2, 1, 1, 1)
     covered = lesson.cover(images, hot)
@@ -34,7 +29,7 @@ def predictions(probability: list[float], right: list[bool]) -> Predictions:
     return Predictions(torch.stack([1 - p, p], dim=1).log(), torch.tensor(right).long())
 
 
-def test_calibration_error_by_hand(lesson: SimpleNamespace) -> None:
+def test_calibration_error_by_hand() -> None:
     given = predictions([0.92, 0.98, 0.71, 0.79], [True, True, True, False])
     expected = [[2, 0.75, 0.5], [2, 0.95, 1.0]]
     np.testing.assert_allclose(lesson.reliability(given), expected, atol=1e-6)
@@ -44,7 +39,7 @@ def test_calibration_error_by_hand(lesson: SimpleNamespace) -> None:
     assert lesson.ece(predictions([1.0, 1.0], [True, False])) == pytest.approx(0.5)
 
 
-def test_the_temperature_undoes_what_was_done_to_the_logits(lesson: SimpleNamespace) -> None:
+def test_the_temperature_undoes_what_was_done_to_the_logits() -> None:
     rng = torch.Generator().manual_seed(0)
     honest = torch.randn(20_000, 3, generator=rng)
     labels = torch.multinomial(honest.softmax(dim=1), 1, generator=rng).flatten()
@@ -57,14 +52,14 @@ def test_the_temperature_undoes_what_was_done_to_the_logits(lesson: SimpleNamesp
         assert lesson.ece(scaled) < 0.01
 
 
-def test_luck_alone_shrinks_with_the_number_of_photos(lesson: SimpleNamespace) -> None:
+def test_luck_alone_shrinks_with_the_number_of_photos() -> None:
     logits = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
     labels = torch.zeros(2000, dtype=torch.long)
     few, many = (lesson.luck(Predictions(logits[:n], labels[:n]), times=20) for n in (50, 2000))
     assert 0 < many < 0.03 < 0.06 < few
 
 
-def test_what_is_removed_is_gone_and_nothing_else(lesson: SimpleNamespace) -> None:
+def test_what_is_removed_is_gone_and_nothing_else() -> None:
     rng = torch.Generator().manual_seed(0)
     x, directions = torch.randn(8, 30, generator=rng), torch.randn(3, 30, generator=rng)
     left = lesson.without(x, directions)
