@@ -124,7 +124,7 @@ def begin(task: Task, batch_size: int) -> tuple[models.Classifier, Outcome, Cloc
     dtype = precision(task, model)
     trial = copy.deepcopy(model).to(device).train()
     images = torch.zeros(batch_size, 3, task.image_size, task.image_size, device=device)
-    with devices.autocast(device, dtype):
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         logits = trial(images).float()
     F.cross_entropy(logits, torch.zeros(batch_size, dtype=int, device=device)).backward()
     del trial, images, logits

@@ -101,9 +101,9 @@ BAD_REQUESTS = [
     ("???", {}, "as 'efficientnet_lite0' would be"),
     ("resnet18", {"num_classes": 0}, "num_classes is 0: expected a whole number of 1 or more"),
     ("resnet18", {"num_classes": 2.0}, "num_classes is 2.0"),
-    ("efficientformer_l1", {"image_size": 96}, r"for 224 pixels: with image_size 96 .* \(The"),
-    ("halonet26t", {"image_size": 96}, r"for 256 pixels: with image_size 96 .* \(Assert"),
-    ("test_resnet", {}, r"'test_resnet', .* its head gets no row of features \(too many values"),
+    ("efficientformer_l1", {"image_size": 96}, r"for 224 pixels: with image_size 96 .* \(\w*Error\(.The"),
+    ("halonet26t", {"image_size": 96}, r"for 256 pixels: with image_size 96 .* \(AssertionError"),
+    ("test_resnet", {}, r"'test_resnet', .* its head gets no row of features \(ValueError\(.too many"),
     ("levit_128s", {"num_classes": None}, "'levit_128s', which does not end in one linear la"),
 ]
 
@@ -204,7 +204,6 @@ def test_what_is_frozen_stays_as_it_was():
     model(torch.randn(4, 3, 8, 8))  # without gradients alone BatchNorm still moves
     assert models.fingerprint(model.backbone) != before
     model.backbone.requires_grad_(True)
-    assert models.count_parameters(model) == (130, 130)
     assert models.freeze_backbone(model) is model
     before = models.fingerprint(model.backbone), models.fingerprint(model.head)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -215,7 +214,7 @@ def test_what_is_frozen_stays_as_it_was():
         optimizer.step()
     assert models.fingerprint(model.backbone) == before[0]
     assert models.fingerprint(model.head) != before[1]
-    assert models.count_parameters(model) == (10, 130)
+    assert all(w.requires_grad != n.startswith("backbone") for n, w in model.named_parameters())
     assert not models.freeze_backbone(small_model().eval()).head.training
 
 
