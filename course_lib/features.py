@@ -84,7 +84,7 @@ def views(
 
     Each is augmented ``count`` times. They are kept if the transform's text says all about it.
     """
-    datasets.whole("count", count, 1)
+    count, seed = datasets.whole("count", count, 1), datasets.whole("seed", seed)
     device, photos = devices.pick_device(device), loader.dataset
     dtype = devices.pick_precision(precision, device, model, backward=False)
 

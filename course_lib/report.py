@@ -92,7 +92,7 @@ def mean(frame: pd.DataFrame, method: str, **setting: object) -> float:
     """Mean score of a method over seeds, and over all settings that are not named."""
     chosen = frame[(frame[["method", *setting]] == [method, *setting.values()]).all(axis=1)]
     if chosen.empty:
-        raise ValueError(f"no run of {method!r} with {setting}, only {frame['method'].unique()}.")
+        raise ValueError(f"no run of {method!r} with {setting}, only {sorted({*frame['method']})}.")
     return float(chosen["score"].mean())
 
 

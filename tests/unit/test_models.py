@@ -101,9 +101,13 @@ BAD_REQUESTS = [
     ("???", {}, "as 'efficientnet_lite0' would be"),
     ("resnet18", {"num_classes": 0}, "num_classes is 0: expected a whole number of 1 or more"),
     ("resnet18", {"num_classes": 2.0}, "num_classes is 2.0"),
-    ("efficientformer_l1", {"image_size": 96}, r"for 224 pixels: with image_size 96 .* \(\w*Error\(.The"),
+    (
+        "efficientformer_l1",
+        {"image_size": 96},
+        r"224 pixels: with image_size 96 .* \(\w*Error\(.The",
+    ),
     ("halonet26t", {"image_size": 96}, r"for 256 pixels: with image_size 96 .* \(AssertionError"),
-    ("test_resnet", {}, r"'test_resnet', .* its head gets no row of features \(ValueError\(.too many"),
+    ("test_resnet", {}, r"'test_resnet', .* head gets no row of features \(ValueError\(.too many"),
     ("levit_128s", {"num_classes": None}, "'levit_128s', which does not end in one linear la"),
 ]
 
@@ -164,7 +168,7 @@ def test_missing_weights_are_one_sentence_at_once_and_never_random_ones(name, hu
     ) as no:
         models.build_model(name)
     assert "connect to the internet once" in str(no.value) and "\n" not in str(no.value)
-    assert "Or use 'efficientnet_lite0', whose ImageNet weights are installed" in str(no.value)
+    assert "Or use 'efficientnet_lite0': its weights are installed" in str(no.value)
     address = f"https://download.pytorch.org/models/{WEIGHTS} into {hub}. Or"
     assert (address in str(no.value)) == (name == "resnet18")
     assert list(hub.iterdir()) == [] and models.constants.HF_HUB_OFFLINE is before

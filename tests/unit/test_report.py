@@ -58,7 +58,7 @@ def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame):
 def test_means_are_over_the_runs_named_and_have_their_spread(frame):
     assert report.mean(frame, "ours", labels=10) == report.mean(frame, "theirs") == 11
     assert report.mean(frame, "ours", labels=10, seed=2) == 12
-    message = r"no run of 'mine' with {'labels': 10}, only \['ours' 'theirs'\]\."
+    message = r"no run of 'mine' with {'labels': 10}, only \['ours', 'theirs'\]\."
     with pytest.raises(ValueError, match=message):
         report.mean(frame, "mine", labels=10)
     with pytest.raises(ValueError, match="'labels': 7"):
