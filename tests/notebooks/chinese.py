@@ -19,9 +19,12 @@ KEPT = {
     "folded answers": re.compile(r"<details>|</details>|<summary>|</summary>"),
     "headings": re.compile(r"^#+ ", re.MULTILINE),
     "table rows": re.compile(r"^\|.*\|\s*$", re.MULTILINE),
-    "bold": re.compile(r"\*\*(?=\S)"),
+    "bold": re.compile(r"\*\*[^*\n]+\*\*"),
     "numbers": re.compile(r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?"),
 }
+BIG = {"million": 10**6, "thousand": 10**3, "百万": 10**6, "万": 10**4, "亿": 10**8}
+UNITS = re.compile(rf"(\d[\d.]*)\s*({'|'.join(BIG)})")
+REFERENCE = re.compile(r"^- .*\(\d{4}\).*\*.+\*", re.MULTILINE)  # its title stays as it is
 PLAIN = ("code", "formulas", "links")  # taken out before numbers are counted
 
 
@@ -37,13 +40,13 @@ def cell_faults(english: str, chinese: str, glossary: dict[str, list[str]]) -> l
     for name, pattern in KEPT.items():
         texts = english, chinese
         if name == "numbers":
-            texts = tuple(_without(text) for text in texts)
+            texts = tuple(UNITS.sub(_in_full, _without(text)) for text in texts)
         ours, theirs = (Counter(_found(name, pattern, text)) for text in texts)
         for what, difference in (("missing", ours - theirs), ("added", theirs - ours)):
             if difference:
                 faults.append(f"{name} {what}: {', '.join(sorted(difference.elements()))}")
     faults += [f"not translated: {block[:60]}" for block in _english_blocks(chinese)]
-    plain = _without(english).lower()
+    plain = _without(REFERENCE.sub("", english)).lower()
     for term, words in glossary.items():
         if re.search(rf"\b{re.escape(term)}\b", plain):
             plain = re.sub(rf"\b{re.escape(term)}\b", " ", plain)
@@ -71,7 +74,11 @@ def _found(name: str, pattern: re.Pattern, text: str) -> list[str]:
     if name in ("headings", "table rows", "bold", "images"):
         return [name for _ in pattern.finditer(text)]
     found = ["".join(filter(None, m.groups())) or m.group() for m in pattern.finditer(text)]
-    return [item.removeprefix("../").replace(",", "").replace("−", "-") for item in found]
+    return [re.sub(r"^(\.\./)+", "", item).replace(",", "").replace("−", "-") for item in found]
+
+
+def _in_full(found: re.Match[str]) -> str:
+    return f"{float(found[1]) * BIG[found[2]]:.0f}"
 
 
 def _without(text: str) -> str:
@@ -84,4 +91,5 @@ def _english_blocks(text: str) -> list[str]:
     """Paragraphs, rows and items of eight English words or more with hardly a Chinese character."""
     blocks = re.split(r"\n\s*\n|\n(?=[-|*>\d])", _without(FENCED.sub("", text)))
     words = [(block, len(re.findall(r"[A-Za-z]{2,}", block))) for block in blocks]
+    words = [pair for pair in words if not REFERENCE.match(pair[0].strip())]
     return [block for block, count in words if count >= 8 and len(HAN.findall(block)) < count / 2]
