@@ -9,15 +9,19 @@ below, so that no answer, however strange, ends in an error or is taken for a ri
 
 import copy
 import dis
+import functools
 import importlib
 import inspect
 import itertools
+import json
+import re
 import reprlib
 import textwrap
 import traceback
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from numbers import Real
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -62,20 +66,48 @@ class Exercise:
             with torch.random.fork_rng(devices=[]):  # a judge may seed; the lesson stays as it was
                 self.judge(answer)
         except NotAttempted:
-            print(f"not attempted: {ELLIPSIS}. Stuck? {self.name}.hint()")
+            say(f"not attempted: {ELLIPSIS}. Stuck? {self.name}.hint()")
         except Wrong as mistake:
-            print(f"wrong: {mistake}")
+            say(f"wrong: {mistake}")
         except KeyboardInterrupt:  # the way out of an endless loop
             raise
         except BaseException as error:
-            print(f"wrong: this answer cannot be judged: {shown(error)}")
+            say(f"wrong: this answer cannot be judged: {shown(error)}")
         else:
-            print(f"right: {self.right}")
+            say(f"right: {self.right}")
 
     def hint(self) -> None:
         """Print the next hint; after the last one, begin again."""
-        print(f"hint {self._next + 1} of {len(self.hints)}: {self.hints[self._next]}")
+        say(f"hint {self._next + 1} of {len(self.hints)}: {self.hints[self._next]}")
         self._next = (self._next + 1) % len(self.hints)
+
+
+def say(text: str) -> None:
+    """Print a reply; in the language of a folder of lessons such as ``zh/``, if it is run there."""
+    print(translated(text, Path.cwd().name))
+
+
+def translated(text: str, language: str) -> str:
+    """A reply by the patterns of ``checks/zh.json``, where ``{}`` stands for any other text."""
+    if text in (known := catalogue(language)):
+        return known[text]
+    for pattern, other in known.items():
+        if "{" in other and (match := re.fullmatch(_pattern(pattern), text, re.DOTALL)):
+            return other.format(*(translated(part, language) for part in match.groups()))
+    return text
+
+
+@functools.cache
+def catalogue(language: str) -> dict[str, str]:
+    """Replies of a language by their English, the most particular first; none for English."""
+    path = Path(__file__).with_name(f"{language}.json")
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return dict(sorted(known.items(), key=lambda pair: -len(pair[0])))
+
+
+@functools.cache
+def _pattern(text: str) -> str:
+    return "(.*)".join(map(re.escape, text.split("{}")))
 
 
 def exercise(*hints: str, right: str) -> Callable[[Callable[[Any], None]], Exercise]:
