@@ -1,12 +1,14 @@
 """The results that README.md here quotes: frozen, fine-tuned and from scratch, and their baseline.
 
     python tests/benchmarks/reference.py --dataset insects --image-size 224
+    python tests/benchmarks/reference.py --figure  # result.svg, from the table of the README
 
 Every run chooses its epoch on validation photos and is judged once on the test photos (the data
 set's ``val`` folder). One row per strategy, mean and standard deviation over seeds.
 """
 
 import argparse
+import re
 import sys
 import time
 from datetime import date
@@ -14,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import matplotlib.pyplot as plt
 import torch
 from benchmarks import ours, tasks
 from torch.utils.data import DataLoader, TensorDataset
@@ -46,8 +49,32 @@ def frozen(options: argparse.Namespace, seed: int) -> float:
     return training.evaluate(model.head, [test]).accuracy
 
 
+NUMBERS = r"(0\.\d+)(?: ± (0\.\d+))?"
+ROW = re.compile(rf"^\| ([-\w ,]+?) \| {NUMBERS} \| {NUMBERS} \|$", re.MULTILINE)
+
+
+def figure() -> None:
+    """Draw the table of the course's README into ``result.svg``, beside this file."""
+    text = (datasets.course_root() / "README.md").read_text(encoding="utf-8")
+    plt.rcParams |= {"svg.hashsalt": "result", "svg.fonttype": "none", "font.family": "sans-serif"}
+    drawn, axes = plt.subplots(figsize=(7.2, 2.3), layout="constrained")
+    *rows, baseline = ROW.findall(text)
+    for side, (name, colour, marker) in enumerate(
+        (("rendered insects", "#0072B2", "o"), ("the article's photos", "#D55E00", "s"))
+    ):
+        means, spreads = ([float(row[i + 2 * side]) for row in rows] for i in (1, 2))
+        places = [place + (side - 0.5) / 4 for place in range(len(rows))]
+        axes.errorbar(means, places, xerr=spreads, fmt=marker, color=colour, capsize=3, label=name)
+    axes.axvline(float(baseline[1]), color="#595959", linestyle="--", label=baseline[0])
+    axes.set(xlim=(0.4, 1), xlabel="test accuracy, mean ± standard deviation over 3 seeds")
+    axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+    axes.invert_yaxis()
+    axes.legend(loc="center")
+    drawn.savefig(Path(__file__).with_name("result.svg"), metadata={"Date": None})
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, or draw it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="insects")
     parser.add_argument("--backbone", default=models.EMBEDDED)
@@ -55,7 +82,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4, help="of fine-tuning")
     parser.add_argument("--scratch-epochs", type=int, default=15)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--figure", action="store_true", help="draw the README's table only")
     options = parser.parse_args()
+    if options.figure:
+        return figure()
     strategies = {
         "frozen features": lambda seed: frozen(options, seed),
         "full fine-tuning": lambda seed: fine_tune(options, seed, True, options.epochs),

@@ -69,6 +69,18 @@ def test_the_map_names_every_file_after_those_that_it_imports() -> None:
         assert imported(files[name]) <= {f"course_lib.{above}" for above in order[:place]}
 
 
+def test_the_drawing_shows_the_house() -> None:
+    arrows = {
+        f"    {room(here) if room(here) != 'core' else path.stem} --> {name.split('.')[1]}"
+        for path in LIBRARY.rglob("[!_]*.py")
+        for here in [".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts)]
+        for name in imported(path.read_text(encoding="utf-8"))
+        if room(name) == "core" or room(name) != room(here)
+    }
+    drawing = "\n".join(["```mermaid", "graph TD", *sorted(arrows), "```"])
+    assert drawing in (course_root() / "CONTRIBUTING.md").read_text(encoding="utf-8"), drawing
+
+
 @pytest.mark.parametrize(
     ("source", "names"),
     [
