@@ -11,7 +11,6 @@ import io
 import json
 import re
 import shutil
-import tempfile
 import warnings
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
@@ -26,42 +25,16 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 from course_lib import datasets
 from course_lib.tools.lessons import LESSON_PATTERN, TEMPLATES
 
+PACKAGES = ("sphinx_book_theme", "myst_nb", "sphinx_copybutton")  # what templates/conf.py names
 PAGES = {"README.md": "index.md", "data/README.md": "data/README.md"}  # beside the lessons
 MARKER = "searchindex.js"  # what every book holds
 LINK = re.compile(r"!?\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^()\s]+)\)")
 MENTION = re.compile(r"\b([Ll]essons? \d\d(?:(?:, and |, | and | or | to )\d\d)*)\b")
 
-SETTINGS: dict[str, Any] = {
-    "project": "Transfer learning, hands on",
-    "html_title": "Transfer learning, hands on",
-    "html_show_copyright": False,
-    "html_show_sphinx": False,
-    "html_theme": "sphinx_book_theme",
-    "html_theme_options": {
-        "footer_content_items": [],
-        "navbar_persistent": [],  # the sidebar has a search field already
-        "show_toc_level": 2,
-        "use_fullscreen_button": False,
-    },
-    "html_static_path": ["_static"],
-    "html_css_files": ["book.css"],
-    "html_math_renderer": "mathml",
-    "extensions": ["myst_nb", "sphinx_copybutton", "course_lib.tools.book"],
-    "nb_execution_mode": "off",
-    "nb_merge_streams": True,
-    "nb_render_markdown_format": "gfm",
-    "myst_enable_extensions": ["dollarmath"],
-    "myst_heading_anchors": 3,
-    "copybutton_selector": ":not(.output) > div.highlight > pre",
-}
-
 
 def build(lessons: Path, output: Path) -> list[str]:
-    """Make a site of the executed ``lessons``; return what Sphinx warned of.
-
-    It replaces an earlier book in ``output``, and nothing else; if something fails, nothing at all.
-    """
-    for package in (SETTINGS["html_theme"], *SETTINGS["extensions"]):
+    """Make a site of executed lessons, in place of an earlier one; return Sphinx's warnings."""
+    for package in PACKAGES:
         importlib.import_module(package)
     notebooks = sorted(lessons.glob(LESSON_PATTERN))
     if not notebooks:
@@ -71,20 +44,18 @@ def build(lessons: Path, output: Path) -> list[str]:
         raise ValueError(f"{output} is a file: give a folder for the book.")
     if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
         raise ValueError(f"{output} holds other files than a book: give another folder.")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".book-", dir=output.parent) as scratch:
-        source, site = Path(scratch, "source"), Path(scratch, "site")
+    with datasets.written_whole(output) as site:
+        source = site.with_name(f"{site.name}-source")
         _gather(notebooks, source)
         complaints = _run_sphinx(source, site)
         if output.exists():
             shutil.rmtree(output)
-        site.rename(output)
     return complaints
 
 
 def _gather(notebooks: list[Path], source: Path) -> None:
     """Copy what becomes a page, in the layout of the course, and tell MyST-NB the alt texts."""
-    for folder in ("notebooks", "data", "_static"):
+    for folder in ("notebooks", "data"):
         (source / folder).mkdir(parents=True)
     for path in notebooks:
         try:
@@ -106,7 +77,6 @@ def _gather(notebooks: list[Path], source: Path) -> None:
             for caption, entries in (("Lessons", lessons), ("Data", "data/README")):
                 text += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"
         (source / new).write_text(text, encoding="utf-8")
-    shutil.copy(TEMPLATES / "book.css", source / "_static")
 
 
 def _readable(page: str, names: dict[str, str], source: Path) -> str:
@@ -129,11 +99,11 @@ def _readable(page: str, names: dict[str, str], source: Path) -> str:
 
 def _run_sphinx(source: Path, site: Path) -> list[str]:
     """Make the pages; return Sphinx's warnings."""
-    said, doctrees = io.StringIO(), site.with_name("doctrees")
+    said, doctrees = io.StringIO(), site.with_name(f"{site.name}-doctrees")
     with docutils_namespace(), patch_docutils(), warnings.catch_warnings():
         for outdated in (DeprecationWarning, PendingDeprecationWarning):
             warnings.simplefilter("ignore", outdated)
-        app = Sphinx(source, None, site, doctrees, "html", SETTINGS, status=None, warning=said)
+        app = Sphinx(source, TEMPLATES, site, doctrees, "html", status=None, warning=said)
         app.build()
     text = strip_escape_sequences(said.getvalue()).replace(f"{source.as_posix()}/", "")
     return [line for line in text.splitlines() if line.strip()]
