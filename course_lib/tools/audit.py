@@ -1,7 +1,4 @@
-"""What is wrong with a folder of images, said before training; and `split`, for one without val/.
-
-An audit opens every file once, and changes nothing on the disk.
-"""
+"""What is wrong with a folder of images, said before training; `split`, for one without val/."""
 
 import difflib
 import hashlib
@@ -101,9 +98,8 @@ class Audit:
 def audit(dataset: str | Path, likeness: float = LIKENESS) -> Audit:
     """Look through a data set (see `datasets.find`) before training on it.
 
-    Of the same pixels twice, those in ``val`` are kept, so that the test stays what it was; with
-    two labels, none. Pairs whose thumbnails, each channel less its mean, correlate to ``likeness``,
-    as they are or within a class mirrored, are named, and both kept.
+    Pairs whose thumbnails, each channel less its mean, correlate to ``likeness``, as they are or
+    within a class mirrored, are named, and both kept.
     """
     if not 0 < likeness <= 1:
         raise ValueError(f"likeness is {likeness!r}: expected a number above 0 and at most 1.")

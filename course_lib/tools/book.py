@@ -1,8 +1,7 @@
 """A book of the lessons: a site with contents, search and a dark mode that needs no network.
 
 `Sphinx <https://www.sphinx-doc.org>`_ makes the pages, `MyST-NB <https://myst-nb.readthedocs.io>`_
-reads the notebooks as they were executed, the looks are the `Sphinx Book Theme's
-<https://sphinx-book-theme.readthedocs.io>`_. Ours are the texts of figures, formulas that need no
+reads the notebooks as they were executed. Ours are the texts of figures, formulas that need no
 script from elsewhere, and links where one lesson names another. Sphinx calls ``setup``.
 """
 

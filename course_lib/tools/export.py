@@ -1,7 +1,6 @@
-"""A trained classifier in one file, with the names, the size and the normalisation of its inputs.
+"""A trained classifier and what its use takes, in one file that runs no code when it is read.
 
-It is a `safetensors <https://huggingface.co/docs/safetensors>`_ file, which runs no code when it is
-read, unlike a pickle (``.pt``, ``.pth``).
+Its format is `safetensors <https://huggingface.co/docs/safetensors>`_; a pickle could run code.
 """
 
 import copy

@@ -1,10 +1,8 @@
 """One run of fine-tuning, in one process or in many, that goes on where it was killed.
 
-The recipe is the article's: stochastic gradient descent with momentum, the learning rate divided by
-ten every seven epochs, the epoch chosen on validation images, the test images looked at once.
-
-Processes of ``torchrun`` share each batch, and every image rolls dice of its own. So their number
-does not matter, to within rounding, unless BatchNorm learns on CPUs.
+The recipe is the article's, with the epoch chosen on validation images and one look at the test
+images. Processes of ``torchrun`` share each batch, and every image rolls dice of its own, so their
+number does not matter, to within rounding, unless BatchNorm learns on CPUs.
 """
 
 import hashlib
@@ -213,10 +211,8 @@ def from_each(value: Any) -> list[Any]:
 
 
 def replicate(model: nn.Module) -> DistributedDataParallel:
-    """Let a model learn as one with those of the other processes; its weights keep their names.
-
-    On CUDA, BatchNorm sees the whole batch; on CPUs, a share, and evaluation uses the first's.
-    """
+    """Let a model learn as one with those of the other processes; its weights keep their names."""
+    # On CPUs, BatchNorm sees a share of the batch, and evaluation uses the first's statistics.
     if next(model.parameters()).is_cuda:
         model = convert_sync_batchnorm(model)
     replica, fraction = DistributedDataParallel(model), [1.0]

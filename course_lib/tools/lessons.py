@@ -1,8 +1,7 @@
 """Run the lessons without opening them: parameters checked at the door, then a page per lesson.
 
-A lesson is a notebook ``NN_name.ipynb``, its parameters the plain values in the cell tagged
-``parameters``. papermill runs a copy with other values. What is kept of a run are its verdicts, the
-lines that ``course_lib.report.verdict`` prints.
+Parameters are plain values in the cell tagged ``parameters``; papermill runs a copy with others.
+What is kept of a run are its verdicts, the lines that ``course_lib.report.verdict`` prints.
 """
 
 import ast

@@ -1,7 +1,4 @@
-"""Every answer of every lesson on three data sets, in one table beside the lessons.
-
-They are those that are saved, insects rendered anew with another seed, and the article's photos.
-"""
+"""Every answer of every lesson, as saved, on insects rendered anew, and on the article's photos."""
 
 import re
 import subprocess
