@@ -3,8 +3,8 @@
 In a lesson, ``checks.lesson_04.more_centres(answer)`` judges an answer and prints one line.
 ``checks.lesson_04.more_centres.hint()`` prints the next hint. Each lesson's exercises stand in a
 module of their own, which is loaded when it is asked for. A judge calls the student's function
-with `call`, on two inputs at least, and reads what comes back with `numbers` and its relatives
-below, so that no answer, however strange, ends in an error or is taken for a right one.
+with `call`, on two inputs at least, and reads what comes back with `numbers` and its relatives, so
+that no answer, however strange, ends in an error or is taken for a right one.
 """
 
 import copy
@@ -29,7 +29,6 @@ import numpy as np
 import torch
 
 ELLIPSIS = "replace the dots by your answer and run the cell again"
-NOTHING = "your function returns nothing (None): did you forget `return`?"
 KINDS = {str: "a text", complex: "a complex number", type(None): "nothing (None)", set: "a set"}
 KINDS |= {list: "a list", tuple: "a tuple", dict: "a dictionary", type(...): "dots"}
 IDLE = ("LOAD_CONST", "LOAD_FAST", "STORE_FAST", "RETURN", "RESUME", "NOP", "COPY", "UNPACK_SEQ")
@@ -44,11 +43,7 @@ class NotAttempted(Exception):
 
 
 class Exercise:
-    """An exercise of a lesson, called with an answer.
-
-    The judge raises `Wrong` for a wrong answer; it depends on no data set and on nothing that a
-    notebook computed. The hints lead from a nudge to nearly everything.
-    """
+    """An exercise: a judge, which raises `Wrong`, and hints, from a nudge to nearly everything."""
 
     def __init__(self, judge: Callable[[Any], None], hints: Sequence[str], right: str) -> None:
         self.judge, self.hints, self.right = judge, tuple(hints), right
@@ -115,25 +110,21 @@ def exercise(*hints: str, right: str) -> Callable[[Callable[[Any], None]], Exerc
     return lambda judge: Exercise(judge, hints, right)
 
 
-def call(function: Any, *arguments: Any) -> Any:
-    """What a student's function returns for copies of the arguments; `Wrong` if it is nothing."""
-    if (found := call_in_place(function, *copy.deepcopy(arguments))) is None:
-        raise Wrong(NOTHING)
-    return found
-
-
-def call_in_place(function: Any, *arguments: Any) -> Any:
-    """Like `call`, for functions that may change their arguments and return nothing."""
+def call(function: Any, *arguments: Any, copies: bool = True, needed: bool = True) -> Any:
+    """What a student's function returns, for copies of the arguments; if nothing, `Wrong`."""
+    given = copy.deepcopy(arguments) if copies else arguments
     if not callable(function):
         raise Wrong(f"hand in the function itself, not {shown(function)} (no brackets behind it).")
     try:
-        found = function(*arguments)
+        found = function(*given)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise Wrong(f"your function stops with {shown(error)}") from None
     if _is_dots(found) or (found is None and _is_stub(function)):
         raise NotAttempted
+    if found is None and needed:
+        raise Wrong("your function returns nothing (None): did you forget `return`?")
     return found
 
 
@@ -154,13 +145,12 @@ def numbers(
 ) -> np.ndarray:
     """The answer, of NumPy, of torch or of plain Python, as finite floats of a shape.
 
-    ``what`` says in a hint what the numbers are, ``nan`` is the hint if they are not finite. Where
-    one number is expected, an array of one will do.
+    ``what`` says in a hint what the numbers are, ``nan`` is the hint if they are not finite.
     """
     form = "numbers" if shape is None else kind(np.empty(shape))
     wanted = f"{what}: {form}" if what else form
     array = _array(found, wanted).astype(float)
-    if shape == () and array.size == 1:
+    if shape == () and array.size == 1:  # an array of one will do
         array = array.reshape(())
     if shape is not None and array.shape != shape:
         raise Wrong(f"expected {wanted}, got {kind(array)}.")
@@ -184,11 +174,14 @@ def positions(found: Any, count: int, texts: str = "") -> np.ndarray:
     return array.astype(int)
 
 
-def items(found: Any, what: str) -> list[Any]:
+def items(found: Any, what: str, count: int | None = None) -> list[Any]:
     """The answer as a list, from any collection or iterator (of which the first thousand)."""
     if isinstance(found, (str, bytes, dict)) or not hasattr(type(found), "__iter__"):
         raise Wrong(f"expected {what}, got {kind(found)}.")
-    return list(itertools.islice(found, 1000))
+    found = list(itertools.islice(found, 1000))
+    if count not in (None, len(found)):
+        raise Wrong(f"return {what}, not {len(found)}.")
+    return found
 
 
 def kind(value: Any) -> str:

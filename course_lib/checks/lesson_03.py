@@ -40,13 +40,8 @@ def joint_space(answer: object) -> None:
     for sizes, width, count in (((12, 9), 6, 2), ((8, 15), 5, 3)):
         source, pool = (rng.normal(size=(n, width)) * np.arange(1, width + 1) for n in sizes)
         pool += rng.normal(size=width) * 3
-        found = items(call(answer, source, pool, count), "two arrays, of source and pool")
-        if len(found) != 2:
-            raise Wrong(f"return two arrays, source and pool, not {len(found)}.")
-        shapes = [(n, count) for n in sizes]
-        ours, theirs = (
-            numbers(*pair, "new coordinates") for pair in zip(found, shapes, strict=True)
-        )
+        found = items(call(answer, source, pool, count), "two arrays, of source and pool", 2)
+        ours, theirs = (numbers(found[i], (sizes[i], count), "new coordinates") for i in (0, 1))
         if not same(ours.mean(axis=0), theirs.mean(axis=0)):
             raise Wrong("the two means differ in your space: something of the gap is left.")
         gap = source.mean(axis=0) - pool.mean(axis=0)

@@ -20,9 +20,8 @@ def shrink_each(answer: object) -> None:
         x, y, centre = rng.normal(size=(rows, width)), rng.normal(size=rows), rng.normal(size=width)
         penalty = np.diag(strengths)
         expected = np.linalg.solve(x.T @ x + penalty, x.T @ y + penalty @ centre)
-        found = numbers(
-            call(answer, x, y, centre, strengths), (width,), "a weight for each feature"
-        )
+        given = x, y, centre, strengths
+        found = numbers(call(answer, *given), (width,), "a weight for each feature")
         if same(found, np.linalg.solve(x.T @ x + penalty, x.T @ y)):
             raise Wrong("that shrinks to zero. The centre is missing on the right-hand side.")
         if same(found, np.linalg.solve(x.T @ x + penalty, x.T @ (y - x @ centre))):

@@ -43,18 +43,14 @@ def labels_needed(answer: object) -> None:
 def cut(answer: object) -> None:
     """``answer(layers, depth)``: the layers below, and the last ``depth``, which train."""
     layers = ["stem", "block 1", "block 2", "block 3", "conv_head"]
-    parts = "return two lists of layers: those that stay, and those that train."
+    parts = "two lists of layers: those that stay, and those that train"
     for depth in (2, 1, 5, 0):
-        found = call(answer, layers, depth)
-        if not isinstance(found, (tuple, list)) or len(found) != 2:
-            raise Wrong(parts)
+        found = items(call(answer, layers, depth), parts, 2)
         below, top = (items(part, "two lists of layers") for part in found)
         if not all(isinstance(layer, str) for layer in below + top):
-            raise Wrong(parts)
+            raise Wrong(f"return {parts}.")
         if depth == 0 and top == layers:
-            raise Wrong(
-                "at depth 0 all train: `layers[-0:]` is `layers[0:]`. Count from the front."
-            )
+            raise Wrong("depth 0 trains all: `layers[-0:]` is `layers[0:]`. Count from the front.")
         if top == layers[:depth] and depth not in (0, len(layers)):
             raise Wrong("these are the first layers. It is the last ones that train.")
         if [*below, *top] != layers and sorted([*below, *top]) == sorted(layers):

@@ -5,8 +5,6 @@ from collections import namedtuple
 from course_lib.checks import Wrong, call, exercise, items
 
 Law = namedtuple("Law", "relation guard trigger form")
-
-
 SHARED = ("everyone", "nobody")
 
 
@@ -25,20 +23,12 @@ def is_law(value: object) -> bool:
 )
 def translated(answer: object) -> None:
     """``answer(law, relations, guards, triggers)``: the law by every mapping of its words."""
-    for law, *names in (
-        (
-            Law("contact", "vaccinated", "infected", "noisy-or"),
-            ["link", "admin", "everyone"],
-            ["nobody", "patched", "laptop", "monitored"],
-            ["compromised", "cleaned"],
-        ),
-        (
-            Law("everyone", "safe", "ill", "every pair"),
-            ["everyone", "wire"],
-            ["off", "nobody", "old"],
-            ["hot"],
-        ),
-    ):
+    law = Law("contact", "vaccinated", "infected", "noisy-or")
+    guards = ["nobody", "patched", "laptop", "monitored"]
+    cases = [(law, ["link", "admin", "everyone"], guards, ["compromised", "cleaned"])]
+    law = Law("everyone", "safe", "ill", "every pair")
+    cases += [(law, ["everyone", "wire"], ["off", "nobody", "old"], ["hot"])]
+    for law, *names in cases:
         found = items(call(answer, law, *names), "a list of laws")
         if not all(map(is_law, found)):
             raise Wrong("these are no laws: `law._replace(relation=…, guard=…, trigger=…)`.")
@@ -50,9 +40,8 @@ def translated(answer: object) -> None:
             raise Wrong("a word of the law became a shared word, which means something else.")
         if any(set(each[:3]) & (set(law[:3]) - set(SHARED)) for each in found):
             raise Wrong("some laws still hold a word of the first world.")
-        if any(
-            word not in known for each in found for word, known in zip(each, names, strict=False)
-        ):
+        placed = [pair for each in found for pair in zip(each, names, strict=False)]
+        if any(word not in known for word, known in placed):
             raise Wrong("a word took a place of another type: relation, guard and trigger differ.")
         if len(found) != len(set(found)):
             raise Wrong("some laws are there twice.")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_lib.checks import Wrong, call, call_in_place, compare, exercise, kind, numbers, same
+from course_lib.checks import Wrong, call, compare, exercise, items, kind, numbers, same
 
 
 @exercise(
@@ -22,9 +22,8 @@ def running_statistics(answer: object) -> None:
         dice = np.random.default_rng(seed)
         batch, mean, variance = dice.normal(2, 3, (count, 5)), dice.normal(size=5), np.full(5, 2.0)
         given = [torch.tensor(each, dtype=torch.float64) for each in (mean, variance, batch)]
-        found = call(answer, *given, momentum)
-        if not isinstance(found, (tuple, list)) or len(found) != 2:
-            raise Wrong(f"return two things, the new mean and the new variance, not {kind(found)}.")
+        both = "two things, the new mean and the new variance"
+        found = items(call(answer, *given, momentum), both, 2)
         found = [numbers(each, (5,), what="a value per channel") for each in found]
         new = batch.mean(0), batch.var(0, ddof=1)
         keep = 1 - momentum
@@ -78,7 +77,7 @@ def freeze_for_good(answer: object) -> None:
         healthy = copy.deepcopy(model.backbone).eval()
         weights, statistics = dict(model.backbone.named_parameters()), healthy.state_dict()
         head = copy.deepcopy(model.head.state_dict())
-        found = call_in_place(answer, model)
+        found = call(answer, model, copies=False, needed=False)
         model = model if found is None else found
         if not isinstance(model, nn.Module) or not {"backbone", "head"} <= model._modules.keys():
             raise Wrong(f"return the model, with its backbone and its head, not {kind(found)}.")
@@ -93,13 +92,9 @@ def freeze_for_good(answer: object) -> None:
             raise Wrong("the backbone's weights get gradients, or are not what they were.")
         if moved:
             raise Wrong("after `model.train()` and two steps the running statistics have drifted.")
-        with torch.no_grad():
-            same_features = torch.allclose(model.backbone(x), healthy(x))
-        if not same_features:
-            raise Wrong(
-                "nothing is stored that should not be, but after `model.train()` the features are "
-                "others: normalised by the batch, or thinned by dropout."
-            )
+        if not torch.allclose(model.backbone(x), healthy(x)):
+            hint = "after `model.train()` the features are others, though nothing else has changed"
+            raise Wrong(f"{hint}: normalised by the batch, or thinned by dropout.")
         if not model.head.training:
             raise Wrong("the head stays in evaluation mode; a dropout in it would be off.")
         if all(torch.equal(head[name], now) for name, now in model.head.state_dict().items()):

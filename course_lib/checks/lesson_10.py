@@ -27,10 +27,7 @@ def paired(answer: object) -> None:
     if same(error, gap.std() / 2):
         raise Wrong("with so few seeds divide by n − 1: `ddof=1`.")
     if same(error, np.sqrt(a.var(ddof=1) / 4 + b.var(ddof=1) / 4), 1e-4):
-        raise Wrong(
-            "that treats `a` and `b` as runs that share nothing. Both saw the same splits: take "
-            "the differences first."
-        )
+        raise Wrong("that is for runs that share nothing. These share splits: subtract first.")
     expected = gap.std(ddof=1) / 2
     compare(error, expected, f"the standard error is {expected:.4f}, not {error:.4f}.")
     more = np.array([0.5, 0.7, 0.6, 0.9, 0.8]), np.array([0.6, 0.6, 0.5, 0.7, 0.9])

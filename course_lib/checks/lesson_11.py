@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_lib.checks import NOTHING, Wrong, call, call_in_place, exercise, numbers, shown
+from course_lib.checks import Wrong, call, exercise, numbers, shown
 
-# What is wrong with each run, and what its curves or its photos show.
+# What is wrong with each run.
 FAULTS = {
     "A": "optimiser of another network",
     "B": "rate a hundred times too high",
@@ -23,46 +24,32 @@ FAULTS = {
     "J": "softmax before the loss",
     "K": "channels in the order BGR",
 }
-SYMPTOMS = {
-    "A": "the loss of the *training* photos never moves, from the first batch to the last. What "
-    "leaves every weight where it was?",
+# What its curves or its photos show; of two letters, why it is not the fault of the second.
+HINTS = {
+    "A": "the loss of the *training* photos never moves. What leaves every weight where it was?",
+    "AC": "then the first batches would learn something.",
+    "AD": "wrong labels can be overfitted: training accuracy would rise.",
     "B": "the loss begins at guessing and climbs far above it. What throws weights too far?",
+    "BH": "then the very first loss would be high. Here it begins at guessing, and climbs.",
     "C": "the first batches learn, the later ones hardly. What may run out within an epoch?",
+    "CA": "then not even the first batches would learn.",
     "D": "training goes well, only slower, and what it learns is worth nothing on other photos. "
     "Read the labels in Figure 4.",
+    "DF": "that changes nothing in training, and here it is slower than in the healthy run.",
     "E": "the curves leave it open, the pictures do not: look at E in Figure 4.",
-    "F": "loss and training accuracy are those of the healthy run, to the last digit. So whatever "
-    "is wrong is wrong in the judging.",
-    "G": "validation is better than in the healthy run, and better than training. Who knew the "
-    "answers?",
-    "H": "the *first* loss is far above guessing, before a single step was taken. How many classes "
-    "would have to be guessed among for that?",
+    "F": "training is that of the healthy run, to the last digit. So the judging must be wrong.",
+    "FD": "then training would be slower. Here it is that of the healthy run, to the last digit.",
+    "FI": "then training would differ. Here it is that of the healthy run, to the last digit.",
+    "G": "validation is better than training, and than in the healthy run. Who knew the answers?",
+    "H": "the *first* loss is far above guessing. Among how many classes would that be guessing?",
+    "HB": "the first loss is high already, and no step was taken before it.",
     "I": "like E, what it learns does not carry over, but its pictures and its labels are right. "
     "What else may differ between the maps it learns from and those it is judged by?",
-    "J": "the accuracy is good, but the loss stays above 0.31 even so. Which loss has such a "
-    "floor?",
+    "IE": "its curves are like E's, but its pictures in Figure 4 are as they should be.",
+    "IF": "close: but then training itself would be that of the healthy run, to the last digit. "
+    "Which part is not asked to `predict`?",
+    "J": "the accuracy is good, but the loss stays above 0.31. Which loss has such a floor?",
     "K": "the curves say nothing; look at K in Figure 4.",
-}
-# Why not, where one fault is easily taken for another.
-CONFUSED = {
-    ("A", "scheduler stepped every batch"): "then the first batches would learn something.",
-    ("A", "labels out of step with photos"): "wrong labels can be overfitted: training "
-    "accuracy would rise.",
-    ("B", "ImageNet's head kept"): "then the very first loss would be high. Here it begins at "
-    "guessing, and climbs.",
-    ("C", "optimiser of another network"): "then not even the first batches would learn.",
-    ("D", "eval() forgotten"): "that changes nothing in training, and here training is slower "
-    "than in the healthy run.",
-    ("F", "labels out of step with photos"): "then training would be slower. Here it is that of "
-    "the healthy run, to the last digit.",
-    ("F", "body left in training mode"): "then training would differ too. Here it is that of "
-    "the healthy run, to the last digit.",
-    ("H", "rate a hundred times too high"): "the first loss is high already, and no step was "
-    "taken before it.",
-    ("I", "pixels not scaled to 0…1"): "its curves are like E's, but its pictures in Figure 4 "
-    "are as they should be.",
-    ("I", "eval() forgotten"): "close: but then training itself would be that of the healthy run, "
-    "to the last digit. Which part is not asked to `predict`?",
 }
 
 
@@ -78,18 +65,16 @@ def diagnosis(answer: object) -> None:
     if not isinstance(answer, dict) or set(answer) != set(FAULTS):
         raise Wrong("keep the dictionary with the letters A to K.")
     given = {letter: fault for letter, fault in answer.items() if fault is not ...}
-    plain = {fault.lower(): fault for fault in FAULTS.values()}
+    letters = {fault.lower(): letter for letter, fault in FAULTS.items()}
     for letter, said in given.items():
-        named = plain.get(str(said).strip().lower())
+        named = letters.get(str(said).strip().lower())
         if named is None:
             raise Wrong(f"{letter}: {shown(said)} is not in the list. Copy a line of it.")
-        if named != FAULTS[letter]:
-            raise Wrong(f"{letter}: {CONFUSED.get((letter, named), SYMPTOMS[letter])}")
+        if named != letter:
+            raise Wrong(f"{letter}: {HINTS.get(letter + named, HINTS[letter])}")
     if waiting := [letter for letter in FAULTS if letter not in given]:
-        raise Wrong(
-            f"not finished: only {len(given)} of {len(FAULTS)} so far, and every one of them "
-            f"fits. Still waiting: {', '.join(waiting)}."
-        )
+        fits = f"only {len(given)} of {len(FAULTS)} so far, and every one of them fits"
+        raise Wrong(f"not finished: {fits}. Still waiting: {', '.join(waiting)}.")
 
 
 DOUBLES = {"L": {FAULTS["B"], FAULTS["C"]}, "M": {FAULTS["G"], FAULTS["I"]}}
@@ -113,17 +98,18 @@ def doubles(answer: object) -> None:
             if said not in FAULTS.values():
                 raise Wrong(f"{letter}: {shown(said)} is not in the list. Copy a line of it.")
             if said not in faults:
-                raise Wrong(
-                    f"{letter} does not have {said!r}: repair that part, and nothing changes."
-                )
+                raise Wrong(f"{letter} does not have {said!r}: repair that, and nothing changes.")
         if set(named) != faults:
             raise Wrong(f"{letter}: one of the two is missing.")
 
 
-def _judge(answer: object, *cases: tuple) -> None:
+def _judge(ask: Callable, *cases: tuple) -> None:
     """Ask a check about runs: what it is given, whether it is healthy, and what if it errs."""
     for given, healthy, hint in cases:
-        if _truth(call(answer, *given)) != healthy:
+        found = numbers(ask(*given), (), "True or False")
+        if found not in (0, 1):
+            raise Wrong(f"expected True or False, got {found:g}.")
+        if found != healthy:
             raise Wrong(hint)
 
 
@@ -139,7 +125,7 @@ def share_no_photo(answer: object) -> None:
     nearly = photos[:1].clone()
     nearly[0, 0, 0, 0] ^= 1
     _judge(
-        answer,
+        partial(call, answer),
         ((photos[:4], photos[4:]), True, "it fails two stacks that share nothing."),
         ((photos[:5], photos[4:]), False, "it misses a photo that is last in one, first in other."),
         ((photos[[7, 2]], photos[[1, 2, 3]]), False, "a shared photo may stand at another place."),
@@ -156,7 +142,7 @@ def share_no_photo(answer: object) -> None:
 def starts_by_guessing(answer: object) -> None:
     """``answer(first_loss, classes)``: whether a first loss is that of guessing, within 0.3."""
     _judge(
-        answer,
+        partial(call, answer),
         ((math.log(2), 2), True, "it fails a network that guesses between two classes."),
         ((math.log(10) + 0.25, 10), True, "guessing among ten costs ln 10; 0.25 more is allowed."),
         ((math.log(1000), 2), False, "it passes a network that guesses among a thousand."),
@@ -173,18 +159,15 @@ def starts_by_guessing(answer: object) -> None:
 )
 def weights_move(answer: object) -> None:
     """``answer(before, after)``: whether every matrix has moved, and none out of reach."""
-    old = {
-        "a.weight": torch.ones(3, 4),
-        "b.weight": torch.full((2, 2), 5.0),
-        "b.bias": torch.ones(2),
-    }
+    a, b, bias = torch.ones(3, 4), torch.full((2, 2), 5.0), torch.ones(2)
+    old = {"a.weight": a, "b.weight": b, "b.bias": bias}
 
     def but(**factors: float) -> tuple:
         wanted = {"a": 1.1, "b": 1.1} | factors
         return old, {n: w * (wanted[n[0]] if w.ndim > 1 else 1) for n, w in old.items()}
 
     _judge(
-        answer,
+        partial(call, answer),
         (but(), True, "it fails a run in which both matrices moved by a tenth; the bias rests."),
         (but(a=1.0), False, "it passes a run in which one matrix rests."),
         (but(b=1.00001), False, "a hundred-thousandth is not a movement: one matrix hardly moved."),
@@ -206,12 +189,6 @@ def _program(clear: Callable[[nn.Sequential], object]) -> Callable[[nn.Sequentia
     return backward
 
 
-def _network() -> nn.Sequential:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
-
-
 @exercise(
     "Call `backward(network)` twice. No weight moves in between: what should the gradients do?",
     "`weights.grad` is added to *in place*: keep a copy with `.clone()` before the second call.",
@@ -221,42 +198,28 @@ def _network() -> nn.Sequential:
 )
 def starts_afresh(answer: object) -> None:
     """``answer(backward, network)``: whether each pass starts from cleared gradients."""
-    healthy = _program(nn.Module.zero_grad)
-    forgetful = _program(lambda network: None)
-    found, cheated = _says(answer, healthy), _says(answer, forgetful)
-    if not found and cheated:
+    healthy, never = _program(nn.Module.zero_grad), _program(lambda network: None)
+    head, first = (_program(lambda network, at=at: network[at].zero_grad()) for at in (0, 2))
+    zeros = _program(lambda network: network.zero_grad(False))
+
+    def freeze(network: nn.Sequential) -> None:
+        network[0].requires_grad_(False)
+
+    def says(backward: Callable, prepare: Callable = lambda network: None) -> object:
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
+        prepare(network)
+        return call(answer, backward, network, copies=False)  # a copy would have no gradients
+
+    if says(never) and not says(healthy):
         raise Wrong("the wrong way round: True is for the program that clears its gradients.")
-    if cheated:
-        raise Wrong(
-            "it passes a program that never clears. Gradients are added in place: did you compare "
-            "a tensor with itself?"
-        )
-    if not found:
-        raise Wrong("it fails a healthy program: the same photos, the same weights, cleared twice.")
-    for part, name in ((0, "head"), (2, "first layer")):
-        if _says(answer, _program(lambda network, part=part: network[part].zero_grad())):
-            raise Wrong(f"it passes a program that forgets the {name}. Compare every gradient.")
-    if not _says(answer, _program(lambda network: network.zero_grad(False))):
-        raise Wrong("a program may also clear by writing zeros, `set_to_none=False`: it fails one.")
-    frozen = _network()
-    frozen[0].requires_grad_(False)
-    if not _says(answer, healthy, frozen):
-        raise Wrong("it fails a healthy program whose first layer is frozen.")
-    used = _network()
-    healthy(used)
-    if not _says(answer, healthy, used):
-        raise Wrong("it fails a healthy program whose network has been trained before.")
-
-
-def _says(answer: object, backward: Callable, network: nn.Module | None = None) -> bool:
-    """What a check says of a program; its network is its own, since a copy has no gradients."""
-    if (found := call_in_place(answer, backward, network or _network())) is None:
-        raise Wrong(NOTHING)
-    return _truth(found)
-
-
-def _truth(found: object) -> bool:
-    found = numbers(found, (), "True or False")
-    if found not in (0, 1):
-        raise Wrong(f"expected True or False, got {found:g}.")
-    return bool(found)
+    _judge(
+        says,
+        ((never,), False, "it passes one that never clears: did you compare a tensor with itself?"),
+        ((healthy,), True, "it fails a healthy program: the same photos and weights, cleared."),
+        ((head,), False, "it passes a program that forgets the head. Compare every gradient."),
+        ((first,), False, "it passes one that forgets the first layer. Compare every gradient."),
+        ((zeros,), True, "writing zeros, `set_to_none=False`, clears as well: it fails that."),
+        ((healthy, freeze), True, "it fails a healthy program whose first layer is frozen."),
+        ((healthy, healthy), True, "it fails a healthy program, if it was trained before."),
+    )

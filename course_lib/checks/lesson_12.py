@@ -24,10 +24,8 @@ def balanced_accuracy(answer: object) -> None:
     if same(found, 1.25 / 4):
         raise Wrong("a class without any picture was counted as missed. Leave it out of the mean.")
     if same(found, 1.25 / 2) or same(found, precisions):
-        raise Wrong(
-            "this goes through what was predicted. Recall asks: of the pictures that *are* of a "
-            "class, which share was found? Also of a class that nobody was said to be."
-        )
+        recall = "Recall asks which share was found of those that *are* of a class"
+        raise Wrong(f"this goes through what was predicted. {recall}.")
     hint = f"with recalls of 0.75, 0.5 and 0 the answer is {recalls:.3f}, not {found:.3f}."
     compare(found, recalls, hint)
     labels, predicted = np.array([1, 1, 1, 1, 4]), np.array([1, 4, 1, 1, 4])

@@ -48,9 +48,7 @@ def memory(answer: object) -> None:
         raise Wrong("the same images whatever `rng` says: draw them, the first are not typical.")
 
 
-def _remembered(
-    answer: object, labels: np.ndarray, old: list[int], kept: int, seed: int
-) -> tuple[int, ...]:
+def _remembered(answer: object, labels: np.ndarray, old: list, kept: int, seed: int) -> tuple:
     found = call(answer, labels, old, kept, np.random.default_rng(seed))
     found = positions(found, len(labels))
     classes, counts = np.unique(labels[found], return_counts=True)

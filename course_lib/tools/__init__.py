@@ -1,5 +1,16 @@
-"""What runs the course: the command line, the runner, the book, the audit, export, fine-tuning.
+"""What runs the course: ``cli`` names the commands, and is the first file to open.
 
-``cli`` names the commands, and is the first file to open. No lesson is in here, and nothing of the
-library that lessons import depends on it.
+No lesson is in here, and nothing that lessons import depends on it. A module is imported when it is
+first asked for, so that help and ``info`` come at once.
 """
+
+import importlib
+from types import ModuleType
+
+MODULES = ("audit", "book", "download", "export", "finetune", "info", "lessons", "verdicts")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,8 +1,4 @@
-"""What is wrong with a folder of images, said before training; and `split`, for one without val/.
-
-An audit opens every file once, reports what is damaged, doubled, alike, misplaced or scarce, and
-gives back the listing of the images that are left. It changes nothing on the disk.
-"""
+"""What is wrong with a folder of images, said before training; `split`, for one without val/."""
 
 import difflib
 import hashlib
@@ -64,10 +60,6 @@ class Audit:
     pictures: tuple[Picture, ...]
     kept: tuple[Picture, ...]
 
-    def paths(self, kind: str) -> list[Path]:
-        """Paths of the problems of one kind, in order."""
-        return [problem.path for problem in self.problems if problem.kind == kind]
-
     def counts(self) -> dict[str, int]:
         """Number of problems of each kind that occurs."""
         return dict(Counter(problem.kind for problem in self.problems))
@@ -97,20 +89,17 @@ class Audit:
             left = Counter(p.split for p in self.kept if p.label == label)
             sides = [min(picture.size) for picture in found]
             counts = {f"left in {split}": left[split] for split in datasets.SPLITS}
-            row = {"class": label, "readable": len(found), **counts}
-            row["grey"] = f"{sum(picture.grey for picture in found) / len(found):.0%}"
-            row["shorter side"] = " to ".join(map(str, sorted({min(sides), max(sides)})))
-            rows.append(row)
+            look = {"grey": f"{np.mean([picture.grey for picture in found]):.0%}"}
+            look["shorter side"] = " to ".join(map(str, sorted({min(sides), max(sides)})))
+            rows.append({"class": label, "readable": len(found), **counts, **look})
         return rows
 
 
 def audit(dataset: str | Path, likeness: float = LIKENESS) -> Audit:
     """Look through a data set (see `datasets.find`) before training on it.
 
-    Of pictures with the same pixels, one in ``val`` is kept rather than one in ``train``, so that
-    the test stays what it was; none of pictures with two labels; and no class that lacks images in
-    a split. Pairs whose thumbnails, each channel less its mean, correlate to ``likeness``, from 0
-    to 1, as they are or within a class mirrored, are named, and both kept.
+    Pairs whose thumbnails, each channel less its mean, correlate to ``likeness``, as they are or
+    within a class mirrored, are named, and both kept.
     """
     if not 0 < likeness <= 1:
         raise ValueError(f"likeness is {likeness!r}: expected a number above 0 and at most 1.")
@@ -262,10 +251,7 @@ def _scarcity(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
 
 
 def split(folder: str | Path, val: float = 0.2, test: float = 0.0) -> Path:
-    """Copy the images of ``FOLDER/<class>/`` to splits in the new ``FOLDER-split``; return that.
-
-    Each class is in each; ``test/`` the course leaves alone; what is no image goes to ``train/``.
-    """
+    """Copy the images of ``FOLDER/<class>/`` to splits in a new ``FOLDER-split``; return that."""
     folder = Path(folder).expanduser().absolute()
     output = folder.with_name(f"{folder.name}-split")
     if not 0 < val < 1 - test <= 1:

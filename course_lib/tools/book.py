@@ -1,29 +1,22 @@
 """A book of the lessons: a site with contents, search and a dark mode that needs no network.
 
 `Sphinx <https://www.sphinx-doc.org>`_ makes the pages, `MyST-NB <https://myst-nb.readthedocs.io>`_
-reads the notebooks as they were executed and runs nothing, and the looks are the `Sphinx Book
-Theme's <https://sphinx-book-theme.readthedocs.io>`_. What they leave to us stands here: the texts
-that describe figures, formulas that need no script from elsewhere, and links where one lesson names
-another. Sphinx calls ``setup``, as of every extension.
+reads the notebooks as they were executed. Ours are the texts of figures, formulas that need no
+script from elsewhere, and links where one lesson names another. Sphinx calls ``setup``.
 """
 
-import base64
-import hashlib
 import importlib
 import io
 import json
 import re
 import shutil
-import tempfile
-import unicodedata
 import warnings
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import Any
 
 from docutils import nodes
-from latex2mathml.converter import convert
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util.console import strip_escape_sequences
 from sphinx.util.docutils import docutils_namespace, patch_docutils
@@ -31,44 +24,16 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 from course_lib import datasets
 from course_lib.tools.lessons import LESSON_PATTERN, TEMPLATES
 
+PACKAGES = ("sphinx_book_theme", "myst_nb", "sphinx_copybutton")  # what templates/conf.py names
 PAGES = {"README.md": "index.md", "data/README.md": "data/README.md"}  # beside the lessons
 MARKER = "searchindex.js"  # what every book holds
 LINK = re.compile(r"!?\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^()\s]+)\)")
 MENTION = re.compile(r"\b([Ll]essons? \d\d(?:(?:, and |, | and | or | to )\d\d)*)\b")
-SCRIPT = re.compile(r'<mi mathvariant="script">([A-Z])</mi>')
-
-SETTINGS: dict[str, Any] = {
-    "project": "Transfer learning, hands on",
-    "html_title": "Transfer learning, hands on",
-    "html_show_copyright": False,
-    "html_show_sphinx": False,
-    "html_theme": "sphinx_book_theme",
-    "html_theme_options": {
-        "footer_content_items": [],
-        "navbar_persistent": [],  # the sidebar has a search field already
-        "show_toc_level": 2,
-        "use_fullscreen_button": False,
-    },
-    "html_static_path": ["_static"],
-    "html_css_files": ["book.css"],
-    "html_math_renderer": "mathml",
-    "extensions": ["myst_nb", "sphinx_copybutton", "course_lib.tools.book"],
-    "nb_execution_mode": "off",
-    "nb_merge_streams": True,
-    "nb_render_markdown_format": "gfm",
-    "myst_enable_extensions": ["dollarmath"],
-    "myst_heading_anchors": 3,
-    "copybutton_selector": ":not(.output) > div.highlight > pre",
-}
 
 
 def build(lessons: Path, output: Path) -> list[str]:
-    """Make a site of the executed ``lessons``; return what Sphinx warned of.
-
-    ``output``, where ``index.html`` goes, may hold an earlier book, which is replaced, but no other
-    files. What was there stays as it was if anything goes wrong, such as a missing package.
-    """
-    for package in (SETTINGS["html_theme"], *SETTINGS["extensions"]):
+    """Make a site of executed lessons, in place of an earlier one; return Sphinx's warnings."""
+    for package in PACKAGES:
         importlib.import_module(package)
     notebooks = sorted(lessons.glob(LESSON_PATTERN))
     if not notebooks:
@@ -78,25 +43,27 @@ def build(lessons: Path, output: Path) -> list[str]:
         raise ValueError(f"{output} is a file: give a folder for the book.")
     if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
         raise ValueError(f"{output} holds other files than a book: give another folder.")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".book-", dir=output.parent) as scratch:
-        source, site = Path(scratch, "source"), Path(scratch, "site")
-        complaints = _run_sphinx(source, site, _gather(notebooks, source))
+    with datasets.written_whole(output) as site:
+        source = site.with_name(f"{site.name}-source")
+        _gather(notebooks, source)
+        complaints = _run_sphinx(source, site)
         if output.exists():
             shutil.rmtree(output)
-        site.rename(output)
     return complaints
 
 
-def _gather(notebooks: list[Path], source: Path) -> dict[str, str]:
-    """Copy what becomes a page, in the layout of the course; return what describes the figures."""
-    described: dict[str, str] = {}
-    for folder in ("notebooks", "data", "_static"):
+def _gather(notebooks: list[Path], source: Path) -> None:
+    """Copy what becomes a page, in the layout of the course, and tell MyST-NB the alt texts."""
+    for folder in ("notebooks", "data"):
         (source / folder).mkdir(parents=True)
     for path in notebooks:
         try:
             notebook = json.loads(path.read_text(encoding="utf-8"))
-            described.update(_descriptions(notebook))
+            for cell in notebook["cells"]:
+                shown = [output.get("metadata", {}) for output in cell.get("outputs", [])]
+                about = [mime for metadata in shown for mime in metadata.values()]
+                if texts := [mime["alt"] for mime in about if "alt" in mime]:
+                    cell["metadata"]["mystnb"] = {"image": {"alt": " ".join(texts)}}
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise ValueError(f"{path} cannot be read as a notebook: {error!r}") from None
         text = json.dumps(notebook).replace("](../README.md", "](../index.md")
@@ -105,26 +72,10 @@ def _gather(notebooks: list[Path], source: Path) -> dict[str, str]:
     for old, new in PAGES.items():
         text = _readable(old, names, source)
         if new == "index.md":
-            text += "".join(
-                f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"
-                for caption, entries in (
-                    ("Lessons", "\n".join(f"notebooks/{path.stem}" for path in notebooks)),
-                    ("Data", "data/README"),
-                )
-            )
+            lessons = "\n".join(f"notebooks/{path.stem}" for path in notebooks)
+            for caption, entries in (("Lessons", lessons), ("Data", "data/README")):
+                text += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"
         (source / new).write_text(text, encoding="utf-8")
-    shutil.copy(TEMPLATES / "book.css", source / "_static")
-    return described
-
-
-def _descriptions(notebook: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Alt text of every figure, by the hash of its bytes, which MyST-NB takes for its file name."""
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            for kind, about in output.get("metadata", {}).items():
-                data = "".join(output["data"].get(kind, ""))
-                if kind.startswith("image/") and "alt" in about:
-                    yield hashlib.sha256(base64.b64decode(data)).hexdigest(), about["alt"]
 
 
 def _readable(page: str, names: dict[str, str], source: Path) -> str:
@@ -145,51 +96,30 @@ def _readable(page: str, names: dict[str, str], source: Path) -> str:
     return LINK.sub(kept, (root / page).read_text(encoding="utf-8"))
 
 
-def _run_sphinx(source: Path, site: Path, described: dict[str, str]) -> list[str]:
+def _run_sphinx(source: Path, site: Path) -> list[str]:
     """Make the pages; return Sphinx's warnings."""
-    said = io.StringIO()
-    settings = {**SETTINGS, "figure_descriptions": described}
-    doctrees = site.with_name("doctrees")
+    said, doctrees = io.StringIO(), site.with_name(f"{site.name}-doctrees")
     with docutils_namespace(), patch_docutils(), warnings.catch_warnings():
         for outdated in (DeprecationWarning, PendingDeprecationWarning):
             warnings.simplefilter("ignore", outdated)
-        app = Sphinx(source, None, site, doctrees, "html", settings, status=None, warning=said)
+        app = Sphinx(source, TEMPLATES, site, doctrees, "html", status=None, warning=said)
         app.build()
     text = strip_escape_sequences(said.getvalue()).replace(f"{source.as_posix()}/", "")
     return [line for line in text.splitlines() if line.strip()]
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> None:
     """Add to Sphinx what the book needs."""
-    app.add_config_value("figure_descriptions", {}, "env", dict)
     app.add_html_math_renderer("mathml", (_write_formula, None), (_write_formula, None))
-    app.connect("doctree-read", _describe_figures)
     app.connect("doctree-read", _link_lessons)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def _write_formula(writer: Any, node: nodes.math | nodes.math_block) -> None:
     """Write a formula as MathML, which browsers show by themselves."""
     block = isinstance(node, nodes.math_block)
-    formula = convert(node.astext(), display="block" if block else "inline")
-    writer.body.append(SCRIPT.sub(lambda found: f"<mi>{_script_letter(found[1])}</mi>", formula))
+    formula = tex2mathml(node.astext(), as_block=block)
+    writer.body.append(formula if block else formula.replace("<math", '<math display="inline"', 1))
     raise nodes.SkipNode
-
-
-def _script_letter(letter: str) -> str:
-    """Return a capital in script, as a character: few browsers know ``mathvariant``."""
-    try:
-        return unicodedata.lookup(f"MATHEMATICAL SCRIPT CAPITAL {letter}")
-    except KeyError:  # some are older than the others
-        return unicodedata.lookup(f"SCRIPT CAPITAL {letter}")
-
-
-def _describe_figures(app: Sphinx, page: nodes.document) -> None:
-    """Give every figure of a notebook the text that describes it."""
-    for image in page.findall(nodes.image):
-        described = app.config.figure_descriptions.get(PurePosixPath(image["uri"]).stem)
-        if described:
-            image["alt"] = described
 
 
 def _link_lessons(app: Sphinx, page: nodes.document) -> None:

@@ -1,6 +1,6 @@
 """The course from the command line: a function for each command, described by its docstring.
 
-Nothing heavy is imported before a command needs it, so that help and ``info`` come at once.
+A command that returns True, or another number than 0, ends with that as the exit status.
 """
 
 import argparse
@@ -13,25 +13,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from course_lib import datasets
+from course_lib import datasets, tools
 
 Options = argparse.Namespace
+MISTAKES = (ValueError, RuntimeError, ArithmeticError, OSError, argparse.ArgumentTypeError)
+ENDS = """It ends with 1 if something is wrong, such as a cell that failed, a link that leads
+nowhere, an image that cannot be read or a missing package, and with 2 if it cannot be done."""
 
 
-def run(options: Options) -> int:
-    """Run copies of the lessons and make a page of each.
-
-    These, index.html and summary.json go to a new folder. Ends with 1 if a lesson failed.
-    """
-    from course_lib.tools import lessons
-
+def run(options: Options) -> bool:
+    """Run copies of the lessons: their pages, index.html and summary.json go to a new folder."""
     root = datasets.course_root()
     notebooks, output = root / "notebooks", options.output or root / "runs"
     overrides = [(n, dataset(v) if n == "dataset" else v) for n, v in options.overrides]
-    try:
-        _ = [target(value, True) for name, value in overrides if name == "model_file" and value]
-    except argparse.ArgumentTypeError as error:
-        raise ValueError(f"parameter 'model_file': {error}") from None
+    for name, value in overrides:
+        if name == "model_file" and value:
+            target(value, models=True, what="parameter 'model_file': ")
     asked = {"preset": options.preset, "overrides": overrides, "only": options.only}
     if options.resume is None:
         asked["preset"] = options.preset or "default"
@@ -39,13 +36,12 @@ def run(options: Options) -> int:
         what = "give no --only, --preset or -p"
         raise ValueError(f"--resume goes on with what was asked for then: {what}")
     else:
-        asked = lessons.asked_before(output, path(options.resume) if options.resume else None)
+        asked = tools.lessons.asked_before(output, path(options.resume) if options.resume else None)
         asked["before"] = [old for old in asked["before"] if not outdated(old, asked["folder"])]
     how = {"cell_timeout": options.cell_timeout, "jobs": options.jobs}
-    folder, results = lessons.run(notebooks, output, **asked, **how)
-    print(lessons.summary(results))
-    print(f"pages: {folder / 'index.html'}")
-    return int(any(result.error for result in results))
+    folder, results = tools.lessons.run(notebooks, output, **asked, **how)
+    print(tools.lessons.summary(results), f"pages: {folder / 'index.html'}", sep="\n")
+    return any(result.error for result in results)
 
 
 def outdated(result: Any, folder: Path) -> bool:
@@ -60,128 +56,87 @@ def outdated(result: Any, folder: Path) -> bool:
     return changed
 
 
-def save(options: Options) -> int:
-    """Run lessons afresh and save their outputs in them.
-
-    For authors. A lesson in which a cell fails is left as it was; ends with 1 then.
-    """
+def save(options: Options) -> bool:
+    """Run lessons afresh and save their outputs in them, unless a cell fails (for authors)."""
     from course_lib import progress
-    from course_lib.tools import lessons
 
-    found = lessons.find_lessons(datasets.course_root() / "notebooks", options.only)
-    results = [lessons.save(lesson) for lesson in progress.bar(found, "lessons")]
-    print(lessons.summary(results))
-    return int(any(result.error for result in results))
+    found = tools.lessons.find_lessons(datasets.course_root() / "notebooks", options.only)
+    results = [tools.lessons.save(lesson) for lesson in progress.bar(found, "lessons")]
+    print(tools.lessons.summary(results))
+    return any(result.error for result in results)
 
 
 def check(options: Options) -> int:
-    """Tell whether the saved outputs still hold, and the structure of the lessons.
-
-    Runs them again and compares every output with the saved one. Needs pytest and nbval.
-    """
-    from course_lib.tools import lessons
-
+    """Run lessons again, compare every output with the saved one, and check their structure."""
     for package in ("pytest", "nbval"):
         importlib.import_module(package)
     command = [sys.executable, "-m", "pytest", "tests/notebooks"]
     if options.only:
-        found = lessons.find_lessons(datasets.course_root() / "notebooks", options.only)
+        found = tools.lessons.find_lessons(datasets.course_root() / "notebooks", options.only)
         command += ["-k", " or ".join(lesson.name for lesson in found)]
     return subprocess.run(command, cwd=datasets.course_root(), check=False).returncode
 
 
-def verdicts(options: Options) -> int:
-    """Answer every lesson's questions on three data sets.
-
-    On insects rendered anew and on the article's photos too; all go into notebooks/VERDICTS.md.
-    """
-    from course_lib.tools import verdicts
-
-    output = options.output or datasets.course_root() / "runs" / "verdicts"
-    print(verdicts.collect(datasets.course_root() / "notebooks", output, options.only))
-    return 0
+def verdicts(options: Options) -> None:
+    """Answer the lessons' questions on new insects and on photos too: notebooks/VERDICTS.md."""
+    root = datasets.course_root()
+    output = options.output or root / "runs" / "verdicts"
+    print(tools.verdicts.collect(root / "notebooks", output, options.only))
 
 
-def book(options: Options) -> int:
-    """Make a site of all lessons as they were executed, to be read without a network.
-
-    Ends with 1 if something on a page is not right, such as a link that leads nowhere.
-    """
-    from course_lib.tools import book
-
-    output = options.output or datasets.course_root() / "runs" / "book"
-    warnings = book.build(options.lessons or datasets.course_root() / "notebooks", output)
+def book(options: Options) -> bool:
+    """Make a site of all lessons as they were executed, to be read without a network."""
+    root = datasets.course_root()
+    output = options.output or root / "runs" / "book"
+    warnings = tools.book.build(options.lessons or root / "notebooks", output)
     print(*warnings, sep="\n", end="\n" * bool(warnings), file=sys.stderr)
     print(f"book: {output.resolve() / 'index.html'}")
-    return int(bool(warnings))
+    return bool(warnings)
 
 
-def download(options: Options) -> int:
+def download(options: Options) -> None:
     """Fetch a data set into data/, compared with what was published."""
-    from course_lib.tools import download
-
-    print(f"data set {options.name}: {download.download(options.name)}")
-    return 0
+    print(f"data set {options.name}: {tools.download.download(options.name)}")
 
 
-def train(options: Options) -> int:
+def train(options: Options) -> None:
     """Fine-tune a network, on one device or on many; judge it once on the test images.
 
     For one process on each of N devices: 'torchrun --standalone --nproc-per-node=N -m course_lib
     train' and the same options.
     """
-    from course_lib.tools import finetune
-
     given = {name: value for name, value in vars(options).items() if name != "command"}
-    outcome = finetune.run(finetune.Settings(**given))
+    outcome = tools.finetune.run(tools.finetune.Settings(**given))
     if outcome.rank == 0:  # the first of several processes speaks for all
         print(outcome.report())
-    return 0
 
 
-def audit(options: Options) -> int:
-    """Tell what is wrong with a folder of images.
-
-    Names those that are unreadable, doubled, alike, misplaced or scarce, and changes nothing. Ends
-    with 1 if there is anything to name.
-    """
-    from course_lib.tools import audit
-
-    found = audit.audit(options.dataset, options.likeness)
+def audit(options: Options) -> bool:
+    """Tell which images of a folder are unreadable, doubled, alike, misplaced or scarce."""
+    found = tools.audit.audit(options.dataset, options.likeness)
     print(*found.lines(), sep="\n", end="\n" if found.problems else "")
     print(f"{len(found.pictures)} readable images, {len(found.kept)} left to train and test on")
-    return int(bool(found.problems))
+    return bool(found.problems)
 
 
-def split(options: Options) -> int:
-    """Divide a folder of classes into train/ and val/.
-
-    Copies the images to a new folder beside it, at random, class by class.
-    """
-    from course_lib.tools import audit
-
-    folder = audit.split(options.folder, options.val, options.test)
+def split(options: Options) -> None:
+    """Copy a folder of classes, divided at random into train/ and val/, to a new one beside it."""
+    folder = tools.audit.split(options.folder, options.val, options.test)
     print(f"{folder} is made: go on with 'python -m course_lib audit {folder}'")
-    return 0
 
 
-def predict(options: Options) -> int:
-    """Tell what a trained model sees in photos: path, class and probability, separated by tabs.
-
-    Ends with 1 if a photo could not be read; the others are answered all the same.
-    """
-    from course_lib.tools import export
-
-    exported, failed = export.load(options.model, options.device), False
+def predict(options: Options) -> bool:
+    """Tell what a trained model sees in photos: path, class and probability, separated by tabs."""
+    exported, failed = tools.export.load(options.model, options.device), False
     for photo in (photo for given in options.photos for photo in photos(given)):
         try:
-            label, probability = export.classify(exported, photo)
+            label, probability = tools.export.classify(exported, photo)
         except (ValueError, OSError) as error:
             complain(error)
             failed = True
         else:
             print(photo, label, f"{probability:.3f}", sep="\t", flush=True)
-    return int(failed)
+    return failed
 
 
 def photos(given: Path) -> Iterator[Path]:
@@ -199,14 +154,9 @@ def bench(options: Options) -> int:
     return subprocess.run([sys.executable, str(script), *options.rest], check=False).returncode
 
 
-def info(options: Options) -> int:
-    """Tell what is installed, on which device and data, and whether it is what the course needs.
-
-    Ends with 1 if a package is missing or of another version.
-    """
-    from course_lib.tools import info
-
-    print(info.report())
+def info(options: Options) -> bool:
+    """Tell what is installed, on which device and data, and whether it is what the course needs."""
+    print(tools.info.report())
     from course_lib import devices  # after that: torch may be what is missing
 
     print(f"device: {devices.pick_device('auto')}")
@@ -216,7 +166,7 @@ def info(options: Options) -> int:
         except OSError as error:
             there = f"not here ({error})"
         print(f"data set {name}: {there}")
-    return int(bool(info.check()))
+    return bool(tools.info.check())
 
 
 class Parser(argparse.ArgumentParser):
@@ -250,15 +200,17 @@ def dataset(text: str) -> str:
     return str(path(text).absolute()) if is_path and text not in ("", *datasets.KNOWN) else text
 
 
-def target(text: str, models: bool = False) -> Path:
+def target(text: str, models: bool = False, what: str = "") -> Path:
     """Read the path of a file to write, and refuse at once what would fail after the training."""
     file = path(text).absolute()
     there = next(folder for folder in file.parents if folder.exists())
     if file.is_dir() or not (there.is_dir() and os.access(there, os.W_OK)):
         why = "it is a folder" if file.is_dir() else f"{there} is no folder that you can write to"
-        raise argparse.ArgumentTypeError(f"{file} cannot be written: {why}")
+        raise argparse.ArgumentTypeError(f"{what}{file} cannot be written: {why}")
     if (file.suffix == ".safetensors") != models:
-        raise argparse.ArgumentTypeError(f"{file}: models, and only they, end in .safetensors")
+        raise argparse.ArgumentTypeError(
+            f"{what}{file}: models, and only they, end in .safetensors"
+        )
     return file
 
 
@@ -267,12 +219,11 @@ def build_parser() -> Parser:
     parser = Parser(prog="python -m course_lib", description="Run and check the course.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def add(function: Callable[[Options], int], **settings: Any) -> Callable[..., None]:
+    def add(function: Callable[[Options], int | None], **settings: Any) -> Callable[..., None]:
         """Add a command; return what adds an option to it: name, what it takes, help."""
         title, _, text = function.__doc__.partition("\n\n")
-        command = commands.add_parser(
-            function.__name__, help=title.removesuffix("."), description=text or title, **settings
-        )
+        settings |= {"help": title.removesuffix("."), "description": text or title, "epilog": ENDS}
+        command = commands.add_parser(function.__name__, **settings)
         command.set_defaults(command=function)
         return lambda name, takes, help, type=str, **how: command.add_argument(
             name, help=help, **how, **({"metavar": takes, "type": type} if takes else {})
@@ -347,16 +298,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     try:
-        return options.command(options)
+        return int(options.command(options) or 0)
     except ImportError as error:
         complain(f"{error}: python -m pip install -r requirements.txt brings it")
-    except (
-        ValueError,
-        RuntimeError,
-        ArithmeticError,
-        OSError,
-        argparse.ArgumentTypeError,
-    ) as error:
+    except MISTAKES as error:
         complain(error)
     except KeyboardInterrupt:
         advice = "; 'run --resume' goes on from here" if options.command is run else ""

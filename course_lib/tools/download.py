@@ -20,11 +20,7 @@ class DownloadError(RuntimeError):
 
 
 def download(name: str, url: str = URL) -> Path:
-    """Fetch the article's 397 photos (47 MB) into ``data/``, and return their folder.
-
-    They are compared with what was published, and there whole or not at all. What is there is not
-    fetched again.
-    """
+    """Fetch the article's 397 photos (47 MB) into ``data/``, if need be; return their folder."""
     if name != "hymenoptera":
         raise ValueError(f"{name!r} cannot be downloaded: only 'hymenoptera' can, and need be.")
     folder = datasets.data_dir() / datasets.KNOWN[name]
@@ -40,9 +36,8 @@ def download(name: str, url: str = URL) -> Path:
         if folder.exists():  # another process was faster
             return folder
         way = f"set {datasets.HYMENOPTERA_DIR} to the folder hymenoptera_data that comes out"
-        other = f"get it on another computer, unpack it, and {way}"
-        what = f"{url} could not be fetched ({error}). Without a network: {other}."
-        raise DownloadError(what) from error
+        other = f"Without a network: get it on another computer, unpack it, and {way}."
+        raise DownloadError(f"{url} could not be fetched ({error}). {other}") from error
     return folder
 
 

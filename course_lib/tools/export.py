@@ -1,9 +1,6 @@
-"""A trained classifier in one file, with all that it takes to use it somewhere else.
+"""A trained classifier and what its use takes, in one file that runs no code when it is read.
 
-Without the names of the classes, the size of the images and the normalisation, weights answer
-wrongly without complaint. So all of it goes into one `safetensors
-<https://huggingface.co/docs/safetensors>`_ file, which runs no code when it is read, unlike a
-pickle (``.pt``, ``.pth``).
+Its format is `safetensors <https://huggingface.co/docs/safetensors>`_; a pickle could run code.
 """
 
 import copy
@@ -27,15 +24,12 @@ FORMAT = "course_lib model 1"
 
 @dataclass(frozen=True)
 class Exported:
-    """A classifier, the names of its outputs in their order, and what else its use takes.
-
-    ``backbone`` is its name for `models.build_model`, ``image_size`` the side in pixels.
-    """
+    """A classifier, and what its use takes beside the weights."""
 
     model: models.Classifier
-    classes: tuple[str, ...]
-    backbone: str
-    image_size: int
+    classes: tuple[str, ...]  # names of the outputs, in order
+    backbone: str  # as `models.build_model` knows it
+    image_size: int  # side in pixels
 
     def __post_init__(self) -> None:
         datasets.whole("image_size", self.image_size, 8)
@@ -54,11 +48,9 @@ class Exported:
 def save(path: str | Path, exported: Exported) -> None:
     """Write a classifier into one safetensors file, whole or not at all."""
     path = _named(path, ".safetensors")
-    # Copies, each in plain order: the format knows no shared memory and no channels-last.
-    weights = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in exported.model.state_dict().items()
-    }
+    weights = exported.model.state_dict()
+    for name, tensor in weights.items():  # the format knows no shared memory and no channels-last
+        weights[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
     with datasets.written_whole(path) as part:
         part.write_bytes(to_bytes(weights, exported.metadata()))  # save_file would hide it: 0600
 
@@ -72,11 +64,7 @@ def _named(path: str | Path, ending: str) -> Path:
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Exported:
-    """Read a classifier that `save` wrote, in evaluation mode; nothing in the file is executed.
-
-    Its logits are those of the model saved, bit for bit on the same kind of device and threads. A
-    file that is damaged, of another program, or at odds with itself is a ValueError.
-    """
+    """Read a classifier that `save` wrote, in evaluation mode; anything else is a ValueError."""
     path = Path(path).expanduser()
     if not path.is_file():
         raise ValueError(f"there is no model file {path}.")
@@ -86,11 +74,9 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Exported:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         exported.model.load_state_dict(weights)
     except Exception as error:  # what makes no sense can make every step of this stumble
-        why = textwrap.shorten(str(error), 300)
-        raise ValueError(
-            f"{path} is not a whole model file of this course ({why}). Only files are read that "
-            "lesson 12 or 'train --model' wrote: a pickle (.pt, .pth) could run code."
-        ) from None
+        why = f"not a whole model file of this course ({textwrap.shorten(str(error), 300)})"
+        only = "Only files are read that lesson 12 or 'train --model' wrote"
+        raise ValueError(f"{path} is {why}. {only}: a pickle (.pt, .pth) could run code.") from None
     exported.model.to(devices.pick_device(device), memory_format=torch.channels_last).eval()
     return exported
 
@@ -138,11 +124,7 @@ def classify(exported: Exported, photo: str | Path) -> tuple[str, float]:
 
 
 def save_onnx(path: str | Path, exported: Exported) -> None:
-    """Write a classifier as one ONNX file, which programs without torch can run.
-
-    It maps ``images``, float32, (batch, 3, image_size, image_size), normalised, to ``logits``, for
-    any number of images; the rest lies in its metadata.
-    """
+    """Write one ONNX file, from ``images``, any number of what `read` makes, to ``logits``."""
     path = _named(path, ".onnx")
     images = torch.zeros(2, 3, exported.image_size, exported.image_size)
     with warnings.catch_warnings():

@@ -1,11 +1,8 @@
 """One run of fine-tuning, in one process or in many, that goes on where it was killed.
 
-The recipe is the article's: stochastic gradient descent with momentum, the learning rate divided by
-ten every seven epochs, the epoch chosen on validation images, the test images looked at once.
-
-All processes of ``torchrun`` draw the same batches, each works on its share, and every image rolls
-dice of its own. So the result does not depend on how many took part, to within rounding, unless
-BatchNorm learns on CPUs.
+The recipe is the article's, with the epoch chosen on validation images and one look at the test
+images. Processes of ``torchrun`` share each batch, and every image rolls dice of its own, so their
+number does not matter, to within rounding, unless BatchNorm learns on CPUs.
 """
 
 import hashlib
@@ -155,10 +152,7 @@ def identity(settings: Settings, listing: datasets.Listing) -> dict[str, Any]:
 def restore(
     path: Path, about: Mapping[str, Any], parts: Mapping[str, Any], generator: torch.Generator
 ) -> tuple[training.Run, str]:
-    """Put a run back to its checkpoint: parts with a ``state_dict`` in place, and all dice.
-
-    Returns how far it has come, and in which precision. A run of another `identity` is refused.
-    """
+    """Put parts and dice back to a checkpoint of this `identity`; its progress and precision."""
     advice = "or name another file."
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)  # nothing is executed
@@ -217,11 +211,8 @@ def from_each(value: Any) -> list[Any]:
 
 
 def replicate(model: nn.Module) -> DistributedDataParallel:
-    """Let a model learn as one with those of the other processes; its weights keep their names.
-
-    Gradients are averaged over images, not over processes. On CUDA, BatchNorm sees the whole batch;
-    on CPUs, a process's share, and the first process's statistics are those of evaluation.
-    """
+    """Let a model learn as one with those of the other processes; its weights keep their names."""
+    # On CPUs, BatchNorm sees a share of the batch, and evaluation uses the first's statistics.
     if next(model.parameters()).is_cuda:
         model = convert_sync_batchnorm(model)
     replica, fraction = DistributedDataParallel(model), [1.0]
@@ -241,21 +232,16 @@ def replicate(model: nn.Module) -> DistributedDataParallel:
 
 
 class Shares:
-    """Of every batch the part of this process: positions, each with a seed for the image's dice.
-
-    As few batches as ``batch_size`` allows, as even as possible. The generator must be seeded alike
-    in all processes.
-    """
+    """Of every batch the part of this process: positions, each with a seed for the image's dice."""
 
     def __init__(self, count: int, batch_size: int) -> None:
         self.count, self.batches = count, math.ceil(count / batch_size)
-        self.generator, (self.rank, self.size) = torch.Generator(), place()
+        self.generator = torch.Generator()  # to be seeded alike in all processes
+        self.rank, self.size = place()
         if (smallest := count // self.batches) < self.size:
-            what = (
-                f"{self.size} processes cannot share a batch of {smallest} images: each needs one"
-            )
+            what = f"{self.size} processes cannot share a batch of {smallest} images"
             advice = "use a larger batch size or more images, or start fewer processes"
-            raise ValueError(f"{what} at least; {advice}.")
+            raise ValueError(f"{what}: each needs one at least; {advice}.")
 
     def __len__(self) -> int:
         return self.batches

@@ -12,21 +12,14 @@ REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(\[[^]]*])?\s*(==\s*(?P<p
 
 
 def pinned(root: Path) -> dict[str, str]:
-    """Packages that the lessons need, with the version of ``requirements.txt``, "" for any.
-
-    What the lessons do without, from ``# Tests.`` on, is left out.
-    """
+    """Packages that the lessons need (those before ``# Tests.``), each with its version or ""."""
     text = (root / "requirements.txt").read_text(encoding="utf-8").partition("\n# Tests.\n")[0]
     matches = map(REQUIREMENT.match, text.splitlines())
     return {match["name"]: match["pin"] or "" for match in matches if match}
 
 
 def check(root: Path = ROOT) -> list[str]:
-    """What is missing or of another version than the course needs, in words; else nothing.
-
-    A package pinned to ``2.14.1`` is good enough at any ``2.14``: releases that differ in the third
-    number fix faults and keep the interface.
-    """
+    """What is missing or of another version than the course needs; any 2.14 will do for 2.14.1."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     oldest, python = project["requires-python"].removeprefix(">="), platform.python_version()
     old = numbers(python) < numbers(oldest)

@@ -1,8 +1,7 @@
 """Run the lessons without opening them: parameters checked at the door, then a page per lesson.
 
-A lesson is a notebook ``NN_name.ipynb``. Its parameters are the plain values in the cell tagged
-``parameters``. papermill runs a copy with other values; the lesson itself is never changed.
-What is kept of a run are its verdicts: the lines that ``course_lib.report.verdict`` prints.
+Parameters are plain values in the cell tagged ``parameters``; papermill runs a copy with others.
+What is kept of a run are its verdicts, the lines that ``course_lib.report.verdict`` prints.
 """
 
 import ast
@@ -25,6 +24,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import filelock
 import jinja2
@@ -34,11 +34,13 @@ import papermill
 import psutil
 from jupyter_core.utils import ensure_event_loop
 from nbconvert import HTMLExporter
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_output
+from papermill.translators import PythonTranslator
 
 from course_lib import datasets, progress
 
 Value = bool | int | float | str | list
+Tables = dict[str, dict[str, Value]]  # of a preset: lesson, or "all", to parameters
 KINDS = {bool: "true or false", int: "a whole number of 0 or more", float: "a finite number"}
 KINDS |= {str: "a text", list: "a list"}
 LESSON_PATTERN = "[0-9][0-9]_*.ipynb"
@@ -57,16 +59,12 @@ class Lesson:
     path: Path
     title: str
     parameters: dict[str, Value]
+    sha256: str  # of its file, which tells whether it has changed since a run
 
     @property
     def name(self) -> str:
         """File name without its ending, such as ``08_full_fine_tuning``."""
         return self.path.stem
-
-    @property
-    def sha256(self) -> str:
-        """Tells whether the file has changed since a run."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
 @dataclass
@@ -76,8 +74,8 @@ class Result:
     lesson: str
     title: str
     parameters: dict[str, Value]
-    sha256: str  # of the lesson's file as it was run
-    status: str = "ok"
+    sha256: str
+    status: str = "ok"  # or "failed": a cell raised, took too long or ended its kernel
     seconds: float = 0.0
     verdicts: dict[str, str] = field(default_factory=dict)  # question to answer
     cell: int | None = None  # the failed cell, counted among the code cells of the saved lesson
@@ -92,18 +90,13 @@ class Result:
 
 
 def read_parameters(source: str) -> dict[str, Value]:
-    """Names and default values in a parameters cell as papermill reads it, which runs nothing.
-
-    A line that is not ``name = value``, with a plain value or a list of them, is a ValueError.
-    """
-    cell = new_code_cell(source, metadata={"tags": ["parameters"]})
-    about = {"kernelspec": KERNEL}
-    found = papermill.inspect_notebook(new_notebook(cells=[cell], metadata=about))
+    """Names and default values in a parameters cell, as papermill reads it: nothing is run."""
+    found = {one.name: one.default for one in PythonTranslator.inspect(new_code_cell(source))}
     values, line = {}, source
     try:
         for line in map(ast.unparse, ast.parse(source).body):
             name = line.partition(" = ")[0]
-            values[name] = ast.literal_eval(found[name]["default"])
+            values[name] = ast.literal_eval(found[name])
             if type(values[name]) not in KINDS:
                 raise ValueError
     except (KeyError, ValueError, SyntaxError):
@@ -115,12 +108,14 @@ def read_parameters(source: str) -> dict[str, Value]:
 def read_lesson(path: Path) -> Lesson:
     """Read a lesson's title and parameters from its notebook."""
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        content = path.read_bytes()
+        cells = json.loads(content)["cells"]
         prose = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
         titles = [line[2:].strip() for line in "\n".join(prose).split("\n") if line[:2] == "# "]
         tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
         source = "\n".join("".join(cell["source"]) for cell in tagged)
-        return Lesson(path, (titles or [path.stem])[0], read_parameters(source))
+        values, digest = read_parameters(source), hashlib.sha256(content).hexdigest()
+        return Lesson(path, (titles or [path.stem])[0], values, digest)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path.name} cannot be read: {error}") from None
 
@@ -137,7 +132,7 @@ def find_lessons(folder: Path, only: Sequence[str] = ()) -> list[Lesson]:
     return [read_lesson(path) for path in found if not asked or asked & {path.stem, path.stem[:2]}]
 
 
-def read_preset(folder: Path, name: str) -> tuple[dict[str, dict[str, Value]], int]:
+def read_preset(folder: Path, name: str) -> tuple[Tables, int]:
     """Tables ``all`` and ``NN`` of one preset of ``presets.toml``; seconds that a cell may take."""
     try:
         presets = tomllib.loads((folder / "presets.toml").read_text(encoding="utf-8"))
@@ -154,16 +149,10 @@ def read_preset(folder: Path, name: str) -> tuple[dict[str, dict[str, Value]], i
 
 
 def plan(
-    lessons: Sequence[Lesson],
-    preset: Mapping[str, Mapping[str, Value]],
-    overrides: Sequence[tuple[str, str]] = (),
+    lessons: Sequence[Lesson], preset: Tables, overrides: Sequence[tuple[str, str]] = ()
 ) -> list[dict[str, Value]]:
-    """Values that each lesson is run with instead of its own: the door, at which all is checked.
-
-    ``preset`` holds the tables of `read_preset`; ``overrides`` are names and values as typed, which
-    are stronger. What no lesson understands is a ValueError of one sentence.
-    """
-    typed = dict(overrides)
+    """Values that each lesson is run with instead of its own: the door, at which all is checked."""
+    typed = dict(overrides)  # stronger than the preset
     every = {name: value for lesson in lessons for name, value in lesson.parameters.items()}
     known = {name: f"{name} ({type(value).__name__})" for name, value in sorted(every.items())}
     for name in typed.keys() - known.keys():
@@ -202,12 +191,7 @@ def _located(name: str, value: Value, default: Value) -> Value:
         folder = datasets.find(value)
         return value if value in datasets.KNOWN else str(folder)
     if name == "model_file" and value:
-        file = Path(value).expanduser().absolute()
-        there = next(folder for folder in file.parents if folder.exists())
-        if file.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
-            why = "it is a folder" if file.is_dir() else f"{there} is no folder you can write to"
-            raise ValueError(f"parameter 'model_file': {file} cannot be written: {why}")
-        return str(file)
+        return str(Path(value).expanduser().absolute())
     return value
 
 
@@ -220,57 +204,39 @@ def _unknown(what: str, wrong: str, names: Mapping[str, str]) -> ValueError:
 
 @contextlib.contextmanager
 def kernel_environment(jobs: int = 1) -> Iterator[None]:
-    """Set what kernels inherit: no bars, this course, and the Python that runs this.
-
-    Where several kernels work at a time, each is given its share of the cores, unless
-    ``OMP_NUM_THREADS`` says otherwise.
-    """
-    before = dict(os.environ)
+    """Set what kernels inherit: no bars, this course and Python, and a share of the cores each."""
     course, jupyter = Path(__file__).resolve().parents[2], Path(sys.prefix, "share", "jupyter")
-    for name, first in (("PYTHONPATH", course), ("JUPYTER_PATH", jupyter)):
-        os.environ[name] = os.pathsep.join(filter(None, [str(first), before.get(name)]))
-    os.environ["COURSE_LIB_PROGRESS"] = "0"
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's advice, in each kernel
-    if own := before.get(datasets.HYMENOPTERA_DIR):
-        os.environ[datasets.HYMENOPTERA_DIR] = str(Path(own).expanduser().absolute())
-    if jobs > 1:
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, joblib.cpu_count() // jobs)))
-    try:
+    with patch.dict(os.environ):  # at the end it is as before
+        for name, first in (("PYTHONPATH", course), ("JUPYTER_PATH", jupyter)):
+            os.environ[name] = os.pathsep.join(filter(None, [str(first), os.environ.get(name)]))
+        os.environ["COURSE_LIB_PROGRESS"] = "0"
+        os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's advice, in each kernel
+        if own := os.environ.get(datasets.HYMENOPTERA_DIR):
+            os.environ[datasets.HYMENOPTERA_DIR] = str(Path(own).expanduser().absolute())
+        if jobs > 1:
+            os.environ.setdefault("OMP_NUM_THREADS", str(max(1, joblib.cpu_count() // jobs)))
         yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_timeout: int) -> Result:
-    """Run a copy of one lesson in a folder, and make its page, whatever happens in it.
-
-    To be called in a `kernel_environment`. The status is ``"failed"`` if a cell raised, took more
-    than ``cell_timeout`` seconds or ended its kernel.
-    """
+    """Run a copy of one lesson in a folder, in a `kernel_environment`, and make its page."""
     result = Result(lesson.name, lesson.title, values, lesson.sha256)
     copy = folder / lesson.path.name
     _log(f"{lesson.name}: started")
     started = time.perf_counter()
+    how = {"kernel_name": "python3", "language": "python", "progress_bar": False}
+    how |= {"cwd": lesson.path.parent, "execution_timeout": cell_timeout}
+    how["extra_arguments"] = ["--IPKernelApp.log_level=50"]  # else it logs being shut down
     try:
+        notebook = nbformat.read(lesson.path, as_version=4)
+        path = str(copy).replace("{", "{{").replace("}", "}}")  # papermill formats it
         with contextlib.closing(ensure_event_loop()):  # Jupyter's, one for each thread
-            papermill.execute_notebook(
-                nbformat.read(lesson.path, as_version=4),
-                str(copy).replace("{", "{{").replace("}", "}}"),  # papermill formats the path
-                parameters=values,
-                kernel_name="python3",
-                language="python",
-                progress_bar=False,
-                cwd=lesson.path.parent,
-                execution_timeout=cell_timeout,
-                extra_arguments=["--IPKernelApp.log_level=50"],  # else it logs being shut down
-            )
+            papermill.execute_notebook(notebook, path, values, **how)
     except papermill.PapermillExecutionError as error:
         result.error = f"{error.ename}: {error.evalue}".strip()
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+    except Exception as error:  # a cell out of time, or a kernel that died or never started
+        if getattr(error, "errno", None) in DISK_ERRORS:
             raise  # the lessons after this one would fare no better
-        # A cell out of time, or a kernel that died or never started.
         result.error = f"{type(error).__name__}: {error}"
     result.seconds = round(time.perf_counter() - started, 1)
     if result.error:
@@ -281,26 +247,24 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
             _mark_failure(result, executed)
             nbformat.write(executed, copy)
         result.verdicts = verdicts(executed)
-        _write(copy.with_suffix(".html"), lesson_page(executed, lesson.title))
+        exporter = HTMLExporter(template_name="lab", template_file=str(TEMPLATES / "lesson.html"))
+        page, _ = exporter.from_notebook_node(executed, {"metadata": {"name": lesson.title}})
+        write(copy.with_suffix(".html"), page)
     _log(f"{lesson.name}: {result.status} after {result.seconds} s")
     return result
 
 
 def _mark_failure(result: Result, executed: Any) -> None:
     """Find the cell that ran last, and show the error there if papermill does not."""
-    begun = [
-        cell
-        for cell in executed.cells
-        if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("start_time")
-        if "injected-parameters" not in cell.metadata.get("tags", [])
-    ]
-    if begun:
+    code = [cell for cell in executed.cells if cell.cell_type == "code"]
+    own = [cell for cell in code if "injected-parameters" not in cell.metadata.get("tags", [])]
+    if begun := [cell for cell in own if cell.metadata.get("papermill", {}).get("start_time")]:
         failed, result.cell = begun[-1], len(begun)
         result.source = failed.source.partition("\n")[0]
         name, _, text = result.error.partition(": ")
         if name not in [output.get("ename") for output in failed.outputs]:
-            shown = {"ename": name, "evalue": text, "traceback": [result.error]}
-            failed.outputs.append(new_output("error", **shown))
+            traceback = [result.error]
+            failed.outputs.append(new_output("error", ename=name, evalue=text, traceback=traceback))
 
 
 def _log(line: str) -> None:
@@ -309,16 +273,21 @@ def _log(line: str) -> None:
         print(line + "\n", end="", flush=True)
 
 
-def _write(path: Path, text: str) -> None:
+def render(template: str, **values: Any) -> str:
+    """Fill in a template; in one of HTML, the values are escaped."""
+    text = (TEMPLATES / template).read_text(encoding="utf-8")
+    how = {"autoescape": template.endswith(".html"), "keep_trailing_newline": True}
+    return jinja2.Template(text, **how).render(values)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text whole or not at all."""
     with datasets.written_whole(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
 def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
-    """Run a lesson afresh with its own parameters, and keep its outputs in the lesson itself.
-
-    If a cell fails, the lesson stays as it was.
-    """
+    """Run a lesson afresh, and keep its outputs in the lesson itself, unless a cell fails."""
     with tempfile.TemporaryDirectory() as folder, kernel_environment():
         result = run_lesson(lesson, {}, Path(folder), cell_timeout)
         if not result.error:
@@ -326,8 +295,8 @@ def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
             # What differs from run to run says nothing about the lesson.
             executed.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
             for cell in executed.cells:
-                kept = {name: cell.metadata.get(name) for name in ("jupyter", "tags")}
-                cell.metadata = {name: value for name, value in kept.items() if value}
+                about = cell.metadata.items()
+                cell.metadata = {n: v for n, v in about if v and n in ("jupyter", "tags")}
             with datasets.written_whole(lesson.path) as unfinished:
                 nbformat.write(executed, unfinished)
     return result
@@ -345,12 +314,7 @@ def run(
     folder: Path | None = None,
     before: Sequence[Result] = (),
 ) -> tuple[Path, list[Result]]:
-    """Run lessons in their order, in a new folder in ``output``; return it and the results.
-
-    Two run at a time where there are cores for it, unless ``jobs`` says otherwise: much of a lesson
-    is work for one core, such as imports and figures. In a ``folder`` with results of ``before``,
-    those that succeeded are not run again, unless lessons or their values have changed since.
-    """
+    """Run lessons in a new folder in ``output``, or go on in ``folder`` with results of before."""
     lessons = find_lessons(notebooks, only)
     tables, allowed = read_preset(notebooks, preset)
     plans = plan(lessons, tables, overrides)
@@ -359,14 +323,12 @@ def run(
         typed |= {name: v for name, v in values.items() if name in typed and isinstance(v, str)}
     request = {"preset": preset, "overrides": list(typed.items()), "only": list(only)}
     if folder is None:
-        stamp = datetime.now().isoformat(timespec="milliseconds").replace(":", "-")
-        folder = output.resolve() / stamp
+        folder = output.resolve() / datetime.now().isoformat("T", "milliseconds").replace(":", "-")
         try:
             folder.mkdir(parents=True)
         except OSError as error:
-            raise ValueError(
-                f"{output} cannot be written: {error.strerror}. Name another folder with --output"
-            ) from None
+            what = f"{output} cannot be written: {error.strerror}"
+            raise ValueError(f"{what}. Name another folder with --output") from None
     work = list(zip(lessons, plans, strict=True))
     try:
         with filelock.FileLock(folder / ".lock", timeout=0):
@@ -374,10 +336,9 @@ def run(
     except filelock.Timeout:
         raise ValueError(f"the run in {folder} is still going on: wait for it") from None
     except OSError as error:
-        raise ValueError(
-            f"{error.filename or folder} cannot be written: {error.strerror or error}. Lessons "
-            f"that have been run are kept in {folder}. Fix that, then go on with 'run --resume'"
-        ) from None
+        what = f"{error.filename or folder} cannot be written: {error.strerror or error}"
+        kept = f"Lessons that have been run are kept in {folder}"
+        raise ValueError(f"{what}. {kept}. Fix that, then go on with 'run --resume'") from None
 
 
 def asked_before(output: Path, folder: Path | None) -> dict[str, Any]:
@@ -398,12 +359,7 @@ def asked_before(output: Path, folder: Path | None) -> dict[str, Any]:
 
 
 def _run_in(
-    folder: Path,
-    work: Sequence[tuple[Lesson, dict[str, Value]]],
-    request: Mapping[str, Any],
-    cell_timeout: int,
-    jobs: int | None,
-    before: Sequence[Result],
+    folder: Path, work: Sequence[tuple], request: dict, limit: int, jobs: int | None, before: list
 ) -> list[Result]:
     """Run in a folder what has not succeeded there before; after each lesson, say how far it is."""
     done = {result.lesson: result for result in before}
@@ -411,22 +367,19 @@ def _run_in(
     def note() -> list[Result]:
         results = [done[lesson.name] for lesson, _ in work if lesson.name in done]
         about = {**request, "started": folder.name, "lessons": [asdict(r) for r in results]}
-        _write(folder / SUMMARY, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
-        template = TEMPLATES.joinpath("index.html").read_text(encoding="utf-8")
-        page = jinja2.Template(template, autoescape=True).render(folder=folder, results=results)
-        _write(folder / "index.html", page)
+        write(folder / SUMMARY, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        write(folder / "index.html", render("index.html", folder=folder, results=results))
         return results
 
     def still_holds(lesson: Lesson, values: dict[str, Value]) -> bool:
         was = done.get(lesson.name, Result("", "", {}, "", "never run"))
         same = (was.status, was.sha256, was.parameters) == ("ok", lesson.sha256, values)
-        return same and all(
-            (folder / f"{lesson.name}.{kind}").is_file() for kind in ("ipynb", "html")
-        )
+        copy = folder / lesson.path.name
+        return same and copy.is_file() and copy.with_suffix(".html").is_file()
 
     results = note()  # an interrupted run can be found from its first moment on
-    calls = [(*item, folder, cell_timeout) for item in work if not still_holds(*item)]
-    # A lesson that runs alone is given all cores.
+    calls = [(*item, folder, limit) for item in work if not still_holds(*item)]
+    # Much of a lesson is work for one core, such as imports; one that runs alone has all cores.
     jobs = min(jobs or min(2, joblib.cpu_count()), max(1, len(calls)))
     ended = progress.bar(_as_they_end(calls, jobs), "lessons", total=len(calls))
     with kernel_environment(jobs):
@@ -437,11 +390,7 @@ def _run_in(
 
 
 def _as_they_end(calls: Sequence[tuple], jobs: int) -> Iterator[Result]:
-    """Run some lessons at a time, in their order, and yield their results as they end.
-
-    Whatever stops this early, such as Ctrl-C or a full disk, ends the kernels that still work, and
-    what they have started.
-    """
+    """Run some lessons at a time; Ctrl-C or a full disk ends their kernels, and all these began."""
     started_here = psutil.Process().children
     before = started_here(recursive=True)
     with ThreadPoolExecutor(jobs) as pool:
@@ -452,22 +401,13 @@ def _as_they_end(calls: Sequence[tuple], jobs: int) -> Iterator[Result]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             logging.disable()  # that kernels die is no news now
-            try:
-                while not all(call.done() for call in begun):
-                    for process in set(started_here(recursive=True)).difference(before):
-                        with contextlib.suppress(psutil.NoSuchProcess):
-                            process.kill()
-                    wait(begun, timeout=0.05)
-            finally:
-                logging.disable(logging.NOTSET)
+            while not all(call.done() for call in begun):
+                for process in set(started_here(recursive=True)).difference(before):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
+                wait(begun, timeout=0.05)
+            logging.disable(logging.NOTSET)
             raise
-
-
-def lesson_page(executed: Any, title: str) -> str:
-    """Turn an executed lesson into a page that needs nothing beside it."""
-    template = TEMPLATES.joinpath("lesson.html").read_text(encoding="utf-8")
-    exporter = HTMLExporter(template_name="lab", raw_template=template)
-    return exporter.from_notebook_node(executed, {"metadata": {"name": title}})[0]
 
 
 def verdicts(executed: Any) -> dict[str, str]:

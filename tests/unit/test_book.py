@@ -116,7 +116,7 @@ def test_a_page_shows_figures_tables_folds_formulas_links_and_copy_buttons(built
 
 
 def test_the_command_replaces_an_earlier_book(tmp_path: Path, monkeypatch, capsys) -> None:
-    def write(source: Path, site: Path, described: dict[str, str]) -> list[str]:
+    def write(source: Path, site: Path) -> list[str]:
         site.mkdir()
         (site / book.MARKER).write_text(str(len(list(source.glob("notebooks/*.ipynb")))))
         return ["page: something"] if (source / "notebooks" / "09_odd.ipynb").exists() else []
