@@ -7,7 +7,8 @@ first asked for, so that help and ``info`` come at once.
 import importlib
 from types import ModuleType
 
-MODULES = ("audit", "book", "download", "export", "finetune", "info", "lessons", "verdicts")
+MODULES = ("audit", "book", "download", "export", "finetune", "grade", "info", "lessons")
+MODULES += ("slides", "translate", "verdicts")
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -24,22 +24,23 @@ nowhere, an image that cannot be read or a missing package, and with 2 if it can
 def run(options: Options) -> bool:
     """Run copies of the lessons: their pages, index.html and summary.json go to a new folder."""
     root = datasets.course_root()
-    notebooks, output = root / "notebooks", options.output or root / "runs"
+    output = options.output or root / "runs"
     overrides = [(n, dataset(v) if n == "dataset" else v) for n, v in options.overrides]
     for name, value in overrides:
         if name == "model_file" and value:
             target(value, models=True, what="parameter 'model_file': ")
     asked = {"preset": options.preset, "overrides": overrides, "only": options.only}
+    asked |= {"language": options.lang} if options.lang != "en" else {}
     if options.resume is None:
         asked["preset"] = options.preset or "default"
     elif any(asked.values()):
-        what = "give no --only, --preset or -p"
+        what = "give no --only, --preset, --lang or -p"
         raise ValueError(f"--resume goes on with what was asked for then: {what}")
     else:
         asked = tools.lessons.asked_before(output, path(options.resume) if options.resume else None)
         asked["before"] = [old for old in asked["before"] if not outdated(old, asked["folder"])]
     how = {"cell_timeout": options.cell_timeout, "jobs": options.jobs}
-    folder, results = tools.lessons.run(notebooks, output, **asked, **how)
+    folder, results = tools.lessons.run(root / "notebooks", output, **asked, **how)
     print(tools.lessons.summary(results), f"pages: {folder / 'index.html'}", sep="\n")
     return any(result.error for result in results)
 
@@ -87,11 +88,32 @@ def verdicts(options: Options) -> None:
 def book(options: Options) -> bool:
     """Make a site of all lessons as they were executed, to be read without a network."""
     root = datasets.course_root()
-    output = options.output or root / "runs" / "book"
-    warnings = tools.book.build(options.lessons or root / "notebooks", output)
+    output = options.output or root / "runs" / ("slides" if options.slides else "book")
+    lessons = options.lessons or root / "notebooks"
+    if options.slides:
+        lessons = lessons if options.lessons or options.lang == "en" else lessons / options.lang
+        print(*tools.slides.build(lessons, output), sep="\n")
+        return False
+    warnings = tools.book.build(lessons, output, options.lang)
     print(*warnings, sep="\n", end="\n" * bool(warnings), file=sys.stderr)
     print(f"book: {output.resolve() / 'index.html'}")
     return bool(warnings)
+
+
+def translate(options: Options) -> bool:
+    """Bring the Chinese lessons up to date, and list the cells that want a translator."""
+    notebooks = datasets.course_root() / "notebooks"
+    wanted = tools.translate.translate(notebooks, "zh", options.only, options.accept)
+    print(*wanted, sep="\n", end="\n" * bool(wanted))
+    return bool(wanted)
+
+
+def grade(options: Options) -> None:
+    """Judge the exercises of submitted notebooks, each in a process of its own: for practice."""
+    notebooks = datasets.course_root() / "notebooks"
+    rows = tools.grade.grade(options.folder, options.output, notebooks, options.seconds)
+    right = sum(row.get("state") == "right" for row in rows)
+    print(f"{options.output}: {right} of {len(rows)} exercises are right")
 
 
 def download(options: Options) -> None:
@@ -238,12 +260,24 @@ def build_parser() -> Parser:
     option("--output", "FOLDER", "where to put the run (default: runs/)", path)
     again = "go on with the newest run, or that in FOLDER: what failed, is missing or has changed"
     option("--resume", "FOLDER", again, nargs="?", const="")
+    language = {"choices": ("en", "zh"), "default": "en"}
+    option("--lang", None, "en (default), or zh for the lessons in Chinese", **language)
     answers = add(verdicts)
     answers("--output", "FOLDER", "where the runs go (default: runs/verdicts)", path)
     chosen = "these lessons, as in '--only 08' or '--only 07,08'; may be repeated"
-    for command in (option, add(save), add(check), answers):
+    translation = add(translate)
+    translation("--accept", None, "all is translated as it should be now", action="store_true")
+    for command in (option, add(save), add(check), answers, translation):
         command("--only", "NN", chosen, names, action="extend", default=[])
+    option = add(grade)
+    option("folder", "FOLDER", "holds the notebooks, in subfolders by student if you like", path)
+    option(
+        "--output", "FILE", "the table (default: grades.csv)", target, default=Path("grades.csv")
+    )
+    option("--seconds", "N", "that an exercise may take (default: 30)", positive, default=30)
     option = add(book)
+    option("--lang", None, "the language in front: en (default) or zh", **language)
+    option("--slides", None, "slides of each lesson instead", action="store_true")
     option("--lessons", "FOLDER", "executed lessons, such as a run's (default: saved)", path)
     option("--output", "FOLDER", "where the site goes, replaced (default: runs/book)", path)
     add(download)("name", "NAME", "hymenoptera, the photos of the article")

@@ -47,7 +47,7 @@ LESSON_PATTERN = "[0-9][0-9]_*.ipynb"
 SUMMARY = "summary.json"
 TEMPLATES = Path(__file__).with_name("templates")
 VERDICT = re.compile(r"^(.+\?) ((?:holds|does not hold|too close to call): .+)$", re.MULTILINE)
-KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 CELL_TIMEOUT = 1800  # seconds a cell may take, where neither the caller nor the preset says so
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over the quota, read-only
 
@@ -293,7 +293,8 @@ def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
         if not result.error:
             executed = nbformat.read(Path(folder, lesson.path.name), as_version=4)
             # What differs from run to run says nothing about the lesson.
-            executed.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+            about = {"kernelspec": KERNEL, "language_info": executed.metadata.language_info}
+            executed.metadata = about  # as JupyterLab has it: opening the lesson changes nothing
             for cell in executed.cells:
                 about = cell.metadata.items()
                 cell.metadata = {n: v for n, v in about if v and n in ("jupyter", "tags")}
@@ -313,15 +314,17 @@ def run(
     jobs: int | None = None,
     folder: Path | None = None,
     before: Sequence[Result] = (),
+    language: str = "en",
 ) -> tuple[Path, list[Result]]:
     """Run lessons in a new folder in ``output``, or go on in ``folder`` with results of before."""
-    lessons = find_lessons(notebooks, only)
+    lessons = find_lessons(notebooks if language == "en" else notebooks / language, only)
     tables, allowed = read_preset(notebooks, preset)
     plans = plan(lessons, tables, overrides)
     typed = dict(overrides)
     for values in plans:  # paths are absolute there: the run may be resumed from another folder
         typed |= {name: v for name, v in values.items() if name in typed and isinstance(v, str)}
     request = {"preset": preset, "overrides": list(typed.items()), "only": list(only)}
+    request["language"] = language
     if folder is None:
         folder = output.resolve() / datetime.now().isoformat("T", "milliseconds").replace(":", "-")
         try:
@@ -350,7 +353,7 @@ def asked_before(output: Path, folder: Path | None) -> dict[str, Any]:
         folder = begun[-1].parent
     try:
         about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        asked = {name: about[name] for name in ("preset", "overrides", "only")}
+        asked = {name: about[name] for name in ("preset", "overrides", "only", "language")}
         before = [Result(**result) for result in about["lessons"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"{folder / SUMMARY} is missing, damaged, or of an older course"

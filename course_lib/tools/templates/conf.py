@@ -1,6 +1,6 @@
 """What Sphinx is to make of the book: `course_lib.tools.book` names this folder as its own."""
 
-project = html_title = "Transfer learning, hands on"
+project = "Transfer learning, hands on"
 html_show_copyright = False
 html_show_sphinx = False
 html_theme = "sphinx_book_theme"
