@@ -111,12 +111,13 @@ def _readable(text: str, page: str, names: dict[str, str], source: Path) -> str:
     def kept(link: re.Match[str]) -> str:
         path, _, anchor = link[2].partition("#")
         target = normpath(PurePosixPath(page).parent / path)
-        if link[0].startswith("!") or target.endswith((".py", ".csv")):
+        beside = link[0].startswith("!") or target.endswith((".py", ".csv"))
+        if beside and (root / target).exists():
             (source / target).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / target, source / target)
             return f"{link[0].partition('(')[0]}(/{target})"
-        if target not in names:  # code, or a lesson that is not among these
-            return link[1]
+        if target not in names:  # code, or a lesson that is not among these; or nothing
+            return link[1] if (root / target).exists() else link[0]
         return f"[{link[1]}](/{names[target]}{'#' * bool(anchor)}{anchor})"
 
     return LINK.sub(kept, text)

@@ -50,9 +50,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     numbers = {"text/markdown": table, "text/plain": table}
     lesson(folder, "01_ants", PROSE, figure, new_output("display_data", numbers))
     lesson(folder, "02_bees", "# 02 · Count the bees\n\nAs in lessons 01 to 02.\n\n[Lost](lost.md)")
+    (folder / "zh").mkdir()
+    lesson(folder / "zh", "01_ants", "# 01 · 数蚂蚁\n\n见第 01 和 02 课。")
+    lesson(folder / "zh", "02_bees", "# 02 · 数蜜蜂\n\n[数据](../../data/README.md)")
     (warning,) = book.build(folder, folder / "site")
     assert warning.startswith("notebooks/02_bees.ipynb:") and "lost.md" in warning
-    assert {path.name for path in folder.iterdir()} == {"01_ants.ipynb", "02_bees.ipynb", "site"}
+    assert {path.name for path in folder.iterdir()} == {
+        "01_ants.ipynb",
+        "02_bees.ipynb",
+        "site",
+        "zh",
+    }
     return folder / "site"
 
 
@@ -74,6 +82,28 @@ def test_the_contents_lead_to_every_lesson_and_the_search_knows_its_words(built:
     hits = [index[table].get("bee", []) for table in ("terms", "titleterms")]
     assert number in hits or any(number in found for found in hits if isinstance(found, list))
     assert (built / "search.html").is_file()
+
+
+def test_every_page_leads_to_the_same_page_in_the_other_language(built: Path) -> None:
+    for file in (*built.glob("*/*.html"), *built.glob("zh/*/*.html"), built / "zh" / "index.html"):
+        if (
+            "_static" not in file.parts
+            and file.name != "search.html"
+            and file.name != "genindex.html"
+        ):
+            (link,) = page(file).select("article p.language a")
+            other = (file.parent / link["href"]).resolve()
+            assert (
+                other.name == file.name
+                and other.exists()
+                and page(other).html["lang"][:2] == link["hreflang"]
+            )
+    chinese = page(built / "zh" / "notebooks" / "01_ants.html")
+    assert [a["href"] for a in chinese.select("article p a")][1:] == ["02_bees.html"]
+    assert chinese.title.text.endswith("动手学迁移学习")
+    index = (built / "zh" / "searchindex.js").read_text(encoding="utf-8")
+    assert '"蚂蚁"' in index and '"数蜜"' in index
+    assert "splitQuery" in (built / "zh" / "_static" / "language_data.js").read_text()
 
 
 def test_pages_load_nothing_from_elsewhere_and_name_only_files_that_are_there(built: Path) -> None:
@@ -107,16 +137,17 @@ def test_a_page_shows_figures_tables_folds_formulas_links_and_copy_buttons(built
     assert any("book.css" in tag["href"] for tag in soup.select("link[href]"))
     assert "data-mode" in str(soup.html)  # light, dark, or as the system is
     assert [(a.text, a["href"]) for a in soup.select("article p a")] == [
+        ("中文", "../zh/notebooks/01_ants.html"),
         ("02", "02_bees.html"),
         ("data card", "../data/README.html"),
         ("front page", "../index.html"),
     ]
-    back = page(built / "notebooks" / "02_bees.html").select("article p a")[0]
+    back = page(built / "notebooks" / "02_bees.html").select("article p a")[1]
     assert (back.text, back["href"]) == ("01", "01_ants.html")
 
 
 def test_the_command_replaces_an_earlier_book(tmp_path: Path, monkeypatch, capsys) -> None:
-    def write(source: Path, site: Path) -> list[str]:
+    def write(source: Path, site: Path, *_: object) -> list[str]:
         site.mkdir()
         (site / book.MARKER).write_text(str(len(list(source.glob("notebooks/*.ipynb")))))
         return ["page: something"] if (source / "notebooks" / "09_odd.ipynb").exists() else []
@@ -131,7 +162,7 @@ def test_the_command_replaces_an_earlier_book(tmp_path: Path, monkeypatch, capsy
     lesson(tmp_path, "09_odd", "# Odd")
     assert cli.main([*command, "--lessons", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "page: something\n"
-    assert [path.name for path in site.iterdir()] == [book.MARKER]
+    assert [path.name for path in site.iterdir()] == [book.MARKER]  # of one language
 
 
 def test_what_cannot_be_built_is_said_in_one_line(tmp_path: Path, capsys) -> None:
@@ -156,11 +187,12 @@ def test_what_cannot_be_built_is_said_in_one_line(tmp_path: Path, capsys) -> Non
 
 @pytest.mark.parametrize("name", ["README.md", "data/README.md"])
 def test_pages_of_the_course_keep_pictures_and_lose_links_to_code(name: str, tmp_path) -> None:
-    text = book._readable(name, book.PAGES, tmp_path)
+    text, pages = (course_root() / name).read_text(encoding="utf-8"), book.PAGES["en"]
+    text = book._readable(text, name, pages, tmp_path)
     for picture, target in re.findall(r"(!?)\[[^\]]*\]\(((?!https?:|#)[^)]*)\)", text):
-        at = tmp_path / Path(name).parent / target
-        assert at.is_file() if picture else target.partition("#")[0][1:] in book.PAGES.values()
-    assert "contact_sheet.jpg" in text
+        there = target.partition("#")[0][1:]
+        assert (tmp_path / there).is_file() or (not picture and there in pages.values())
+    assert re.search(r"!\[.+\]\(/", text)
 
 
 @pytest.mark.parametrize("path", sorted(course_root().glob("notebooks/*.ipynb")), ids=str)

@@ -125,8 +125,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         (["--unknown"], ["--unknown"]),
         (["--resume"], ["there is no run in"]),
         (["--resume", "nowhere"], ["nowhere", "summary.json is missing, damaged", "No such file"]),
-        (["--resume", "--only", "1"], ["give no --only, --preset or -p"]),
-        (["--resume", "--preset", "smoke"], ["give no --only, --preset or -p"]),
+        (["--resume", "--only", "1"], ["give no --only, --preset, --lang or -p"]),
+        (["--resume", "--preset", "smoke"], ["give no --only, --preset, --lang or -p"]),
         (["--output", "a_file"], ["a_file cannot be written: Not a directory. Name another"]),
     ],
 )  # fmt: skip
