@@ -8,8 +8,7 @@ UPDATED = (
 MOVE = "    q[run, state, action] += rate * (reward + later - q[run, state, action])\n    return q"
 TURNED = (
     "def turned(q):\n"
-    "    side = int(len(q) ** 0.5)\n"
-    "    board = np.arange(len(q)).reshape(side, side)\n"
+    "    board = np.arange(len(q)).reshape(int(len(q) ** 0.5), -1)\n"
     "    states, back = np.rot90(board).ravel(), np.rot90(board, -1).ravel()\n"
     "    return "
 )
@@ -18,21 +17,16 @@ WRONG = {
     "updated": [
         (UPDATED + "    later = discount * q[run, after].max(1)\n" + MOVE, "has no future"),
         (UPDATED + "    later = later / discount\n" + MOVE, "counts less"),
-        (UPDATED + "    later = ~ended * discount * q[run, after].mean(1)\n" + MOVE, "best one"),
-        (UPDATED + "    later = ~ended * discount * q[run, state].max(1)\n" + MOVE, "begins in"),
+        (UPDATED + "    later = ~ended * discount * q[run, after].mean(1)\n" + MOVE, "right numbers"),
         (UPDATED + "    rate = 1\n" + MOVE, "the share `rate`"),
-        (UPDATED + "    return q", "nothing was learned"),
         (UPDATED + "    q[:, state, action] += rate\n    return q", "more than one entry"),
-        (UPDATED + "    reward = 0\n" + MOVE, "not to the right numbers"),
-        (UPDATED + "    return q[run, state]", "a table per agent"),
+        (UPDATED + "    reward = 0\n" + MOVE, "not the right numbers"),
+        (UPDATED + "    return q[run, state]", "expected"),
     ],
     "turned": [
-        (TURNED + "q", "nothing was turned"),
-        (TURNED + "q[states]", "still means the old up"),
-        (TURNED + "q[:, [1, 2, 3, 0]]", "each state must move"),
-        (TURNED + "q[back][:, [1, 2, 3, 0]]", "states turned the other way"),
-        (TURNED + "q[states][:, [3, 0, 1, 2]]", "actions turned the other way"),
-        (TURNED + "q[back][:, [3, 0, 1, 2]]", "anticlockwise"),
-        (TURNED + "q[states][:, [2, 3, 0, 1]]", "not the turn"),
+        (TURNED + "q[states]", "translate both"),
+        (TURNED + "q[:, [1, 2, 3, 0]]", "translate both"),
+        (TURNED + "q[back][:, [3, 0, 1, 2]]", "the other way"),
+        (TURNED + "q", "not at all"),
     ],
 }  # fmt: skip
