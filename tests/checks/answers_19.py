@@ -17,7 +17,7 @@ WRONG = {
     "updated": [
         (UPDATED + "    later = discount * q[run, after].max(1)\n" + MOVE, "has no future"),
         (UPDATED + "    later = later / discount\n" + MOVE, "counts less"),
-        (UPDATED + "    later = ~ended * discount * q[run, after].mean(1)\n" + MOVE, "right numbers"),
+        (UPDATED + "    later = ~ended * discount * q[run, after].mean(1)\n" + MOVE, "right n"),
         (UPDATED + "    rate = 1\n" + MOVE, "the share `rate`"),
         (UPDATED + "    q[:, state, action] += rate\n    return q", "more than one entry"),
         (UPDATED + "    reward = 0\n" + MOVE, "not the right numbers"),
