@@ -1,0 +1,32 @@
+"""Plausible wrong answers to the exercises of lesson 19, and what is said about them."""
+
+UPDATED = (
+    "def updated(q, state, action, reward, after, ended, rate, discount):\n"
+    "    q, run = q.copy(), np.arange(len(q))\n"
+    "    later = np.where(ended, 0, discount * q[run, after].max(1))\n"
+)
+MOVE = "    q[run, state, action] += rate * (reward + later - q[run, state, action])\n    return q"
+TURNED = (
+    "def turned(q):\n"
+    "    board = np.arange(len(q)).reshape(int(len(q) ** 0.5), -1)\n"
+    "    states, back = np.rot90(board).ravel(), np.rot90(board, -1).ravel()\n"
+    "    return "
+)
+
+WRONG = {
+    "updated": [
+        (UPDATED + "    later = discount * q[run, after].max(1)\n" + MOVE, "has no future"),
+        (UPDATED + "    later = later / discount\n" + MOVE, "counts less"),
+        (UPDATED + "    later = ~ended * discount * q[run, after].mean(1)\n" + MOVE, "right n"),
+        (UPDATED + "    rate = 1\n" + MOVE, "the share `rate`"),
+        (UPDATED + "    q[:, state, action] += rate\n    return q", "more than one entry"),
+        (UPDATED + "    reward = 0\n" + MOVE, "not the right numbers"),
+        (UPDATED + "    return q[run, state]", "expected"),
+    ],
+    "turned": [
+        (TURNED + "q[states]", "translate both"),
+        (TURNED + "q[:, [1, 2, 3, 0]]", "translate both"),
+        (TURNED + "q[back][:, [3, 0, 1, 2]]", "the other way"),
+        (TURNED + "q", "not at all"),
+    ],
+}  # fmt: skip
