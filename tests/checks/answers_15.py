@@ -15,7 +15,7 @@ WRONG = {
     "blended": [
         (BLEND + "share * up @ down\n    return weight", "lack the factor `scale`"),
         (BLEND + "scale * up @ down\n    return weight", "multiply each by its share"),
-        (BLEND + "share * scale * up @ down", "forgot `return`"),
+        (BLEND + "share * scale * up @ down", "forget `return`"),
         (BLEND + "share * scale * down @ up\n    return weight", "your function stops"),
         (BLEND + "share * scale * up @ down\n        return weight", "added up"),
         (BLEND + "share * scale * up @ down\n    return weight / len(shares)", "added up"),
