@@ -22,12 +22,15 @@ def _judge(found: object, right: np.ndarray, mistakes: dict[str, np.ndarray]) ->
 def batch_norm(answer: object) -> None:
     """``answer(x, scale, shift, eps)``: BatchNorm by the batch's own statistics."""
     told = [f"average over {what} as well." for what in ("pictures", "rows and columns")]
-    told += ["one mean for all channels: keep them apart."]
+    told += ["one mean for all channels: keep them apart.", "eps is missing under the root."]
     for size, eps in ((3, 0.1), (4, 0.5)):
         x, count = np.random.default_rng(0).normal(2, 3, (5, size, 2, 4)), np.arange(1.0, size + 1)
-        right, *mistakes = ((x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True)
-                            + eps) * count[:, None, None] + count[:, None, None] * 5
-                            for axes in ((0, 2, 3), (2, 3), 0, (0, 1, 2, 3)))  # fmt: skip
+        ways = [(axes, eps) for axes in ((0, 2, 3), (2, 3), 0, (0, 1, 2, 3))] + [((0, 2, 3), 0)]
+        right, *mistakes = (
+            ((x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + e) + 5)
+            * count[:, None, None]
+            for axes, e in ways
+        )
         found = call(answer, *map(torch.tensor, (x, count, count * 5)), eps)
         _judge(found, right, dict(zip(told, mistakes, strict=True)))
 
