@@ -35,8 +35,8 @@ def effective_rank(answer: object) -> None:
         sizes, plain = (np.linalg.svd(x, compute_uv=False) for x in (z - z.mean(axis=0), z))
         found = numbers(call(answer, z), (), "the rank", "is log(0) in it? Drop the zeros of p.")
         hints = {np.log(_rank(sizes)): "that is the entropy. Take its exponential."}
-        hints[_rank(sizes**2)] = "these are shares of variances: do not square."
-        hints[_rank(plain)] = "centre the vectors first: their common mean is no spread."
+        hints |= {_rank(sizes**2): "these are shares of variances: do not square."}
+        hints |= {_rank(plain): "centre the vectors first: their common mean is no spread."}
         general = f"for singular values {sizes.round(2).tolist()} it is {_rank(sizes):.3f}."
         said = [hint for slip, hint in hints.items() if same(found, slip, 1e-4)]
         compare(found, _rank(sizes), (said or [general])[0], tolerance=1e-4)
