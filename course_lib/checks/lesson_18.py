@@ -23,7 +23,8 @@ def shifted(answer: object) -> None:
 
 
 @exercise(
-    "The sizes are `np.linalg.svd(z - z.mean(axis=0), compute_uv=False)`. Drop zeros of p.",
+    "`np.linalg.svd(z - z.mean(axis=0), compute_uv=False)` gives the singular values.",
+    "Drop the zeros of `p`, since `log(0)` is none: `np.exp(-(p * np.log(p)).sum())`.",
     right="one number tells a cloud from a line. A low loss does not.",
 )
 def effective_rank(answer: object) -> None:
@@ -31,13 +32,12 @@ def effective_rank(answer: object) -> None:
     corners = np.array([[3.0, 1], [3, -1], [-3, 1], [-3, -1]])
     for z in (corners + 5, np.outer(np.arange(6.0), [1, 2, 0.5]), corners * 0.01 - 1):
         sizes, plain = (np.linalg.svd(x, compute_uv=False) for x in (z - z.mean(axis=0), z))
-        found = numbers(call(answer, z), (), "the rank", "is log(0) in it? Drop the zeros of p.")
-        hint = f"for singular values {sizes.round(2).tolist()} it is {_rank(sizes):.3f}."
+        found = numbers(call(answer, z), (), "the rank", "nan: is log(0) in it? Drop zeros of p.")
         hints = {np.log(_rank(sizes)): "that is the entropy. Take its exponential."}
         hints[_rank(sizes**2)] = "these are shares of variances: do not square."
         hints[_rank(plain)] = "centre the vectors first: their common mean is no spread."
-        hint = next((h for slip, h in hints.items() if same(found, slip, 1e-4)), hint)
-        compare(found, _rank(sizes), hint, tolerance=1e-4)
+        said = [hint for slip, hint in hints.items() if same(found, slip, 1e-4)]
+        compare(found, _rank(sizes), [*said, f"here it is {_rank(sizes):.3f}."][0], tolerance=1e-4)
 
 
 def _rank(sizes: np.ndarray) -> float:

@@ -21,11 +21,11 @@ WRONG = {
     ],
     "effective_rank": [
         (RANK + "-(p * np.log(p)).sum()", "that is the entropy"),
-        (RANK + "np.exp((p * np.log(p)).sum())", "singular values"),
+        (RANK + "np.exp((p * np.log(p)).sum())", "here it is"),
         (RANK.replace("p = sizes / sizes.sum()", "p = sizes**2 / (sizes**2).sum()")
          + "np.exp(-(p * np.log(p)).sum())", "do not square"),
         (RANK.replace(" - z.mean(axis=0)", "") + "np.exp(-(p * np.log(p)).sum())", "centre"),
-        (RANK + "np.linalg.matrix_rank(z)", "singular values"),
+        (RANK + "np.linalg.matrix_rank(z)", "here it is"),
         (RANK + "p", "one number"),
     ],
 }  # fmt: skip
