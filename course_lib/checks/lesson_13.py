@@ -1,9 +1,11 @@
-"""Exercises of lesson 13, beyond one GPU and beyond this course."""
+"""Exercises of lesson 13, train on many devices."""
+
+import itertools
 
 import numpy as np
 import torch
 
-from course_lib.checks import Wrong, call, compare, exercise, numbers, positions, same
+from course_lib.checks import Wrong, call, compare, exercise, items, numbers, positions, same
 
 
 @exercise(
@@ -33,28 +35,37 @@ def combine(answer: object) -> None:
 
 
 @exercise(
-    "Go class by class: `np.flatnonzero(labels == name)` has the positions of one of them.",
-    "`rng.permutation(there)[:kept]` draws some of them without repeating any.",
-    right="a few images of every old class, drawn at random: that is all that replay needs. Which "
-    "few are best is a question of its own (iCaRL, below, takes those nearest the class mean).",
+    "First cut the order into `steps` batches, then each batch into shares.",
+    "Of a batch, `batch[rank::size]` is a share: every `size`-th photo, from `rank` on.",
+    right="all photos once, even shares, and steps that do not depend on the number of processes.",
 )
-def memory(answer: object) -> None:
-    """``answer(labels, old, kept, rng)``: positions of ``kept`` images of each old class."""
-    labels = np.repeat(np.array([7, 1, 3, 0, 9]), 12)
-    _remembered(answer, labels, [1, 9], 4, 0)
-    _remembered(answer, labels[::-1], [0, 3, 7], 2, 0)
-    again = {_remembered(answer, labels, [1, 9], 4, seed) for seed in range(5)}
-    if len(again) == 1:
-        raise Wrong("the same images whatever `rng` says: draw them, the first are not typical.")
+def shares(answer: object) -> None:
+    """``answer(order, steps, rank, size)``: the photos of this process, a list per step."""
+    for photos, steps in ((20, 4), (23, 5)):
+        order = np.random.default_rng(photos).permutation(photos)
+        alone = _batches(answer, order, steps, 1)
+        if max(map(len, alone)) - min(map(len, alone)) > 1:
+            raise Wrong(f"batches of {[*map(len, alone)]} photos: they differ by more than one.")
+        for size in (2, 3):
+            for step, batch in enumerate(_batches(answer, order, steps, size)):
+                if batch != alone[step]:
+                    why = "cut the epoch into batches first, then each batch into shares."
+                    raise Wrong(f"step {step} has other photos with {size} processes: {why}")
 
 
-def _remembered(answer: object, labels: np.ndarray, old: list, kept: int, seed: int) -> tuple:
-    found = call(answer, labels, old, kept, np.random.default_rng(seed))
-    found = positions(found, len(labels))
-    classes, counts = np.unique(labels[found], return_counts=True)
-    if strange := sorted(set(classes.tolist()) - set(old)):
-        raise Wrong(f"class {strange[0]} is in the memory, but not among the old ones.")
-    if set(classes) != set(old) or set(counts) != {kept}:
-        each = dict(zip(classes.tolist(), counts.tolist(), strict=True))
-        raise Wrong(f"{kept} images of each of {old} were asked for; yours are {each}.")
-    return tuple(sorted(found.tolist()))
+def _batches(answer: object, order: np.ndarray, steps: int, size: int) -> list[list[int]]:
+    """The photos of each step, of all processes together; `Wrong` if shares are not even."""
+    said = f"a list with the photos of each of {steps} steps"
+    taken = [items(call(answer, order, steps, rank, size), said, steps) for rank in range(size)]
+    found = []
+    for step, parts in enumerate(zip(*taken, strict=True)):
+        parts = [items(part, "the photos of a step") for part in parts]
+        sizes = [len(part) for part in parts]
+        if max(sizes) - min(sizes) > 1:
+            raise Wrong(f"in step {step}, the shares of {size} processes have sizes {sizes}.")
+        found.append([n for p in parts if p for n in positions(p, len(order)).tolist()])
+    counts = np.bincount([*itertools.chain(*found)], minlength=len(order))
+    for which, what in ((counts == 0, "by no process"), (counts > 1, "more than once")):
+        if which.any():
+            raise Wrong(f"with `size` {size}, photo {which.argmax()} is used {what}.")
+    return [sorted(batch) for batch in found]

@@ -1,8 +1,8 @@
 """Plausible wrong answers to the exercises of lesson 13, and what is said about them."""
 
 COMBINE = "def combine(gradients, counts):\n    return "
-MEMORY = "def memory(labels, old, kept, rng):\n    return "
-EACH = "np.concatenate([{} for name in old])"
+SHARES = "def shares(order, steps, rank, size):\n    import numpy as np\n    return "
+BATCHES = "[{} for batch in np.array_split(order, steps)]"
 
 WRONG = {
     "combine": [
@@ -19,15 +19,18 @@ WRONG = {
         (COMBINE + "'mean'", "expected one gradient"),
         (COMBINE + "gradients[5]", "IndexError"),
     ],
-    "memory": [
-        (MEMORY + "np.flatnonzero(np.isin(labels, old))[:kept]", "were asked for"),
-        (MEMORY + "np.isin(labels, old)", "yes and no"),
-        (MEMORY + EACH.format("rng.choice(np.flatnonzero(labels == name), 3 * kept)"),
-         "without replacement"),
-        (MEMORY + EACH.format("np.flatnonzero(labels == name)[:kept]"), "whatever `rng` says"),
-        (MEMORY + "rng.permutation(len(labels))[:kept]", "not among the old ones"),
-        (MEMORY + "[rng.permutation(np.flatnonzero(labels == n))[:kept] for n in old]",
-         "one flat array"),
-        (MEMORY + "labels[rng.permutation(np.flatnonzero(np.isin(labels, old)))]", "twice"),
+    "shares": [
+        (SHARES + "np.array_split(order[rank::size], steps)", "other photos with"),
+        (SHARES + "[order[i * size + rank :: steps * size] for i in range(steps)]", "other photos"),
+        (SHARES + BATCHES.format("batch"), "more than once"),
+        (SHARES + BATCHES.format("batch[rank : len(batch) // size * size : size]"), "by no"),
+        (SHARES + BATCHES.format("(batch if size == 1 else (batch[:1], batch[1:], [])[rank])"),
+         "have sizes"),
+        (SHARES + "[order[4 * s : 4 * s + 4 if s < steps - 1 else None][rank::size]"
+         " for s in range(steps)]", "differ by more than one"),
+        (SHARES + "order[rank::size]", "each of 4 steps"),
+        (SHARES + "list(range(steps))", "photos of a step"),
+        (SHARES + BATCHES.format("batch[rank::size] + 100"), "whole numbers from 0"),
+        (SHARES + "order[steps * 99]", "IndexError"),
     ],
 }  # fmt: skip

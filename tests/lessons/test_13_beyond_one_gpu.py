@@ -1,8 +1,8 @@
 """Functions that lesson 13 writes out."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from notebook_code import definitions
@@ -56,38 +56,24 @@ def test_a_failing_process_is_not_passed_over() -> None:
         lesson.launch("no_such_program.py", processes=1)
 
 
-def test_the_test_images_stay_out_of_training() -> None:
-    given = definitions("13", images=torch.zeros(1797, 64), labels=torch.arange(1797) % 10)
-    train, (old, new) = given.digits_split(0)
-    assert sorted(torch.cat([train, old, new]).tolist()) == list(range(1797))
-    assert set((old % 10).tolist()) == {0, 1, 2, 3, 4}
-    assert set((new % 10).tolist()) == {5, 6, 7, 8, 9}
+def test_only_a_checkpoint_with_everything_leads_to_the_same_weights() -> None:
+    whole = lesson.train(lesson.begin(), 6)
+    assert torch.equal(lesson.stopped(*lesson.STATE), whole)
+    for left_out in lesson.STATE:
+        kept = [name for name in lesson.STATE if name != left_out]
+        assert lesson.off(lesson.stopped(*kept), whole) > 1e-3, left_out
 
 
-def lifetimes(kept: int | None) -> np.ndarray:
-    """Ten well separated clouds in place of the digits; accuracy on old and new, pass by pass."""
-    labels = torch.arange(600) % 10
-    noise = torch.randn(600, 64, generator=torch.Generator().manual_seed(0))
-    images = nn.functional.one_hot(labels, 64) + 0.1 * noise
-    return np.array(definitions("13", images=images, labels=labels).lifetime(0, kept))
-
-
-def test_forgetting_and_its_remedies() -> None:
-    alone, replayed, joint = lifetimes(0), lifetimes(5), lifetimes(None)
-    assert alone.shape == replayed.shape == joint.shape == (16, 2)
-    assert np.array_equal(alone[:8], replayed[:8])  # the past is the same
-    assert alone[7, 0] > 0.9 and alone[7, 1] == 0
-    assert alone[-1, 0] < 0.2 < 0.9 < min(replayed[-1, 0], joint[-1, 0])
-
-
-def test_summaries_are_lines_of_their_own() -> None:
-    for shelf in lesson.SHELVES:
-        lines = lesson.summaries(shelf)
-        assert len(lines) == len(set(lines)) >= 40
-        assert all(len(line.split()) >= 4 for line in lines)
+def test_a_run_is_killed_once_its_checkpoint_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "run.ckpt"
+    code = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    assert lesson.kill_after_a_checkpoint(["-c", code, str(file)], file) != 0
+    never = tmp_path / "never.ckpt"  # a run that fails before is not waited for
+    assert lesson.kill_after_a_checkpoint(["-c", "raise SystemExit(3)"], never) == 3
 
 
 def test_every_topic_of_the_map_is_at_home_somewhere() -> None:
     for topic, places in lesson.MAP.items():
         assert len(places) == len(lesson.FAMILIES), topic
         assert 2 in places and set(places) <= {0, 1, 2}, topic
+    assert 0 < lesson.LATER < len(lesson.MAP)
