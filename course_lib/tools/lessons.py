@@ -1,7 +1,6 @@
 """Run the lessons without opening them: parameters checked at the door, then a page per lesson.
 
 Parameters are plain values in the cell tagged ``parameters``; papermill runs a copy with others.
-What is kept of a run are its verdicts, the lines that ``course_lib.report.verdict`` prints.
 """
 
 import ast
@@ -100,8 +99,7 @@ def read_parameters(source: str) -> dict[str, Value]:
             if type(values[name]) not in KINDS:
                 raise ValueError
     except (KeyError, ValueError, SyntaxError):
-        problem = f"in the parameters cell, {line!r} is no plain 'name = value'"
-        raise ValueError(problem) from None
+        raise ValueError(f"in the parameters cell, {line!r} is no plain 'name = value'") from None
     return values
 
 
@@ -139,7 +137,7 @@ def read_preset(folder: Path, name: str) -> tuple[Tables, int]:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"presets.toml cannot be read: {error}") from None
     if name not in presets:
-        raise _unknown("preset", name, {known: known for known in presets})
+        raise _unknown("preset", name, dict(zip(presets, presets, strict=True)))
     tables = dict(presets[name])
     seconds = datasets.whole(f"cell_timeout of {name}", tables.pop("cell_timeout", CELL_TIMEOUT), 1)
     for key, table in tables.items():
@@ -190,9 +188,8 @@ def _located(name: str, value: Value, default: Value) -> Value:
     if name == "dataset" and value != default:
         folder = datasets.find(value)
         return value if value in datasets.KNOWN else str(folder)
-    if name == "model_file" and value:
-        return str(Path(value).expanduser().absolute())
-    return value
+    is_path = name == "model_file" and value
+    return str(Path(value).expanduser().absolute()) if is_path else value
 
 
 def _unknown(what: str, wrong: str, names: Mapping[str, str]) -> ValueError:
@@ -263,8 +260,8 @@ def _mark_failure(result: Result, executed: Any) -> None:
         result.source = failed.source.partition("\n")[0]
         name, _, text = result.error.partition(": ")
         if name not in [output.get("ename") for output in failed.outputs]:
-            traceback = [result.error]
-            failed.outputs.append(new_output("error", ename=name, evalue=text, traceback=traceback))
+            shown = {"ename": name, "evalue": text, "traceback": [result.error]}
+            failed.outputs.append(new_output("error", **shown))
 
 
 def _log(line: str) -> None:
@@ -292,14 +289,13 @@ def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
         result = run_lesson(lesson, {}, Path(folder), cell_timeout)
         if not result.error:
             executed = nbformat.read(Path(folder, lesson.path.name), as_version=4)
-            # What differs from run to run says nothing about the lesson.
-            about = {"kernelspec": KERNEL, "language_info": executed.metadata.language_info}
-            executed.metadata = about  # as JupyterLab has it: opening the lesson changes nothing
+            # As JupyterLab has it, so that opening changes nothing, and without what is of one run.
+            language = executed.metadata.language_info
+            executed.metadata = {"kernelspec": KERNEL, "language_info": language}
             for cell in executed.cells:
-                about = cell.metadata.items()
-                cell.metadata = {n: v for n, v in about if v and n in ("jupyter", "tags")}
-            with datasets.written_whole(lesson.path) as unfinished:
-                nbformat.write(executed, unfinished)
+                kept = {name: cell.metadata.get(name) for name in ("jupyter", "tags")}
+                cell.metadata = {name: value for name, value in kept.items() if value}
+            write(lesson.path, nbformat.writes(executed) + "\n")
     return result
 
 
@@ -323,7 +319,7 @@ def run(
     typed = dict(overrides)
     for values in plans:  # paths are absolute there: the run may be resumed from another folder
         typed |= {name: v for name, v in values.items() if name in typed and isinstance(v, str)}
-    request = {"preset": preset, "overrides": list(typed.items()), "only": list(only)}
+    request = {"preset": preset, "overrides": [*typed.items()], "only": [*only]}
     request["language"] = language
     if folder is None:
         folder = output.resolve() / datetime.now().isoformat("T", "milliseconds").replace(":", "-")
@@ -369,24 +365,22 @@ def _run_in(
 
     def note() -> list[Result]:
         results = [done[lesson.name] for lesson, _ in work if lesson.name in done]
-        about = {**request, "started": folder.name, "lessons": [asdict(r) for r in results]}
+        about = {**request, "started": folder.name, "lessons": [*map(asdict, results)]}
         write(folder / SUMMARY, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
         write(folder / "index.html", render("index.html", folder=folder, results=results))
         return results
 
-    def still_holds(lesson: Lesson, values: dict[str, Value]) -> bool:
-        was = done.get(lesson.name, Result("", "", {}, "", "never run"))
-        same = (was.status, was.sha256, was.parameters) == ("ok", lesson.sha256, values)
-        copy = folder / lesson.path.name
-        return same and copy.is_file() and copy.with_suffix(".html").is_file()
-
     results = note()  # an interrupted run can be found from its first moment on
-    calls = [(*item, folder, limit) for item in work if not still_holds(*item)]
+    calls = []
+    for lesson, values in work:
+        was, copy = done.get(lesson.name), folder / lesson.path.name
+        good = was and (was.status, was.sha256, was.parameters) == ("ok", lesson.sha256, values)
+        if not (good and copy.is_file() and copy.with_suffix(".html").is_file()):
+            calls.append((lesson, values, folder, limit))
     # Much of a lesson is work for one core, such as imports; one that runs alone has all cores.
     jobs = min(jobs or min(2, joblib.cpu_count()), max(1, len(calls)))
-    ended = progress.bar(_as_they_end(calls, jobs), "lessons", total=len(calls))
     with kernel_environment(jobs):
-        for result in ended:
+        for result in progress.bar(_as_they_end(calls, jobs), "lessons", total=len(calls)):
             done[result.lesson] = result
             results = note()
     return results

@@ -12,7 +12,6 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from course_lib import datasets
 from course_lib.tools import lessons
 
 
@@ -42,9 +41,7 @@ def translate(
             if known.metadata.get("english") != now:
                 wanted.append(f"{path.name}: cell {cell.id} is stale, its English has changed")
             cell.source, cell.metadata = known.source, known.metadata
-        path.parent.mkdir(exist_ok=True)
-        with datasets.written_whole(path) as unfinished:
-            nbformat.write(english, unfinished)
+        lessons.write(path, nbformat.writes(english) + "\n")
     return wanted
 
 
