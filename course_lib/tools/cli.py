@@ -33,8 +33,7 @@ def run(options: Options) -> bool:
     if options.resume is None:
         asked["preset"] = options.preset or "default"
     elif any(asked.values()):
-        what = "give no --only, --preset, --lang or -p"
-        raise ValueError(f"--resume goes on with what was asked for then: {what}")
+        raise ValueError("--resume goes on as asked then: give no --only, --preset, --lang or -p")
     else:
         asked = tools.lessons.asked_before(output, path(options.resume) if options.resume else None)
         asked["before"] = [old for old in asked["before"] if not outdated(old, asked["folder"])]
@@ -292,13 +291,11 @@ def build_parser() -> Parser:
     option("--checkpoint", "FILE", "keeps the run; one that was killed goes on there", target)
     option("--model", "FILE.safetensors", "gets the trained model, for 'predict'", model)
     option("--frozen", None, "train the head alone", action="store_true")
-    off = {"action": "store_false"}
-    option("--from-scratch", None, "start from random weights", dest="pretrained", **off)
-    option("--no-augment", None, "no random crops and flips", dest="augment", **off)
+    option("--from-scratch", None, "random weights first", dest="pretrained", action="store_false")
+    option("--no-augment", None, "no random crops or flips", dest="augment", action="store_false")
     option = add(audit)
     option("dataset", "FOLDER", "a folder with train/ and val/", dataset)
-    alike = "correlation from which pictures are named as alike (default: 0.97)"
-    option("--likeness", "SHARE", alike, float, default=0.97)
+    option("--likeness", "SHARE", "correlation that is named (default: 0.97)", float, default=0.97)
     option = add(split)
     option("folder", "FOLDER", "a folder with a folder of images for each class", path)
     option("--val", "SHARE", "of each class for val/ (default: 0.2)", float, default=0.2)

@@ -74,12 +74,12 @@ def _judged(path: Path, row: dict[str, str], number: int, seconds: float) -> dic
     cells = nbformat.read(path, as_version=4).cells
     before, asked = list(_definitions(cells[:number])), new_code_cell(cells[number].source)
     how = {"timeout_func": lambda cell: seconds if cell is asked else IMPORTS}
-    how |= {"resources": {"metadata": {"path": datasets.course_root()}}}
-    client = NotebookClient(new_notebook(cells=[*before, asked]), kernel_name="python3", **how)
-    client.shutdown_kernel, stopped = "immediate", "it says neither right nor wrong"
+    how |= {"shutdown_kernel": "immediate", "kernel_name": "python3"}
+    how["resources"] = {"metadata": {"path": datasets.course_root()}}
+    stopped = "it says neither right nor wrong"
     try:
         with contextlib.closing(ensure_event_loop()):  # Jupyter's, one for each thread
-            client.execute()
+            NotebookClient(new_notebook(cells=[*before, asked]), **how).execute()
     except CellTimeoutError:
         began = asked.execution_count is not None
         why = f"no answer within {seconds:g} seconds" if began else "what is before it does not end"

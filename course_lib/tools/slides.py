@@ -43,10 +43,9 @@ def _slides(notebook: Any) -> list[dict[str, Any]]:
                 slide = {"title": title, "about": markdown2html(about)}
                 found.append(slide | {"figures": [], "answers": []})
         for out in cell.get("outputs", []):
-            for kind, data in out.get("data", {}).items():
-                if kind in ("image/png", "image/jpeg"):
-                    alt = out.metadata.get(kind, {}).get("alt", "")
-                    figure = {"uri": f"data:{kind};base64,{data.strip()}", "alt": alt}
-                    found[-1]["figures"].append(figure)
+            for kind in {"image/png", "image/jpeg"} & out.get("data", {}).keys():
+                uri = f"data:{kind};base64,{out.data[kind].strip()}"
+                figure = {"uri": uri, "alt": out.metadata.get(kind, {}).get("alt", "")}
+                found[-1]["figures"].append(figure)
             found[-1]["answers"] += lessons.VERDICT.findall(out.get("text", ""))
     return [slide for slide in found if not slide["title"].startswith(ENDS)]

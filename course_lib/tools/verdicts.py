@@ -52,7 +52,7 @@ def _rendered(output: Path) -> Path:
     folder = (output / f"insects-{SEED}").absolute()
     if not folder.exists():
         with datasets.written_whole(folder) as unfinished:
-            command = [sys.executable, "-m", "data.insects.renderer", "--domain", "field"]
-            command += ["--seed", str(SEED), "--out", str(unfinished)]
+            what = ["--domain", "field", "--seed", str(SEED), "--out", unfinished]
+            command = [sys.executable, "-m", "data.insects.renderer", *what]
             subprocess.run(command, cwd=datasets.course_root(), check=True)
     return folder

@@ -106,7 +106,7 @@ def test_download(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     assert cli.main(["download", "hymenoptera"]) == 0
     assert capsys.readouterr().out == f"data set hymenoptera: {Path('data', 'hymenoptera')}\n"
     for error, code, said in (
-        (download.DownloadError("no network.\nWithout: …"), 2, "no network. Without: …"),
+        (RuntimeError("no network.\nWithout: …"), 2, "no network. Without: …"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ):
         monkeypatch.setattr(download, "download", Mock(side_effect=error))
