@@ -35,13 +35,10 @@ def sheared(x: np.ndarray) -> np.ndarray:
     return 100 * x @ np.array([[2.6, 2.4], [2.4, 2.6]])
 
 
-def test_mean_shift_and_transport_win_where_the_domains_are_shifted() -> None:
+def test_mean_shift_and_transport_win_where_the_domains_are_shifted_coral_where_shapes_differ():
     for move in (lesson.mean_shift, lesson.transport):
         before, after = gain(move, shifted)
         assert before < 0.6 < 0.9 < after
-
-
-def test_coral_wins_where_the_shape_differs() -> None:
     before, after = gain(lambda *three: lesson.coral(*three, 0.01), sheared)
     assert after > before + 0.08
     assert after > gain(lesson.mean_shift, sheared)[1] + 0.08
@@ -56,12 +53,14 @@ def test_tca_drops_the_direction_between_the_domains() -> None:
     assert lesson.classifier(100 * new[0], y).score(100 * new[2], labels) > 0.95
 
 
-def test_mean_shift_by_hand() -> None:
+def test_mean_shift_and_measures_by_hand() -> None:
     source, pool = np.array([[0.0, 1], [2, 3]]), np.array([[5.0, 5], [7, 9]])
     moved, same, test = lesson.mean_shift(source, pool, pool[:1])
     assert moved.tolist() == [[5, 6], [7, 8]]
     assert same is pool
     assert test.tolist() == [[5, 5]]
+    found = lesson.measures(np.array([1.0, 2, 3, 4]), np.array([0, 1, 0, 1]), cut=2.5)
+    assert found == {"accuracy": 0.5, "AUC": 0.75, "share called bees": 0.5}
 
 
 def test_coral_gives_the_source_the_mean_and_covariance_of_the_pool() -> None:
@@ -108,11 +107,6 @@ def test_reverse_validation_prefers_what_carries_over() -> None:
     # A pool that is called one class entirely has no round trip.
     nothing = lesson.judge((x, pool + np.array([99, 0]), test), y, labels, seed=0)
     assert nothing["accuracy"][0] == 0
-
-
-def test_measures_by_hand() -> None:
-    found = lesson.measures(np.array([1.0, 2, 3, 4]), np.array([0, 1, 0, 1]), cut=2.5)
-    assert found == {"accuracy": 0.5, "AUC": 0.75, "share called bees": 0.5}
 
 
 def test_a_distance_of_equal_and_of_separate_domains() -> None:

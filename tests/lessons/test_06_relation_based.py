@@ -24,16 +24,13 @@ def history(*moments: tuple[list[int], list[int]], n: int = 4) -> np.ndarray:
     return states
 
 
-def test_a_world_has_the_words_that_all_worlds_share() -> None:
+def test_a_world_has_the_words_that_all_share_and_its_dangers_are_counted_and_guarded() -> None:
     assert list(path.relations) == ["contact", "everyone"]
     assert list(path.properties) == ["nobody", "safe", "not safe"]
     assert not path.properties["nobody"].any()
     assert path.properties["not safe"].tolist() == [True, True, True, False]
     assert np.diag(path.relations["everyone"]).tolist() == [0, 0, 0, 0]
     assert path.relations["everyone"].sum() == 12
-
-
-def test_dangers_are_counted_and_guarded() -> None:
     states = history(([0, 2], [3]))
     assert lesson.dangers(LAW, path, states).tolist() == [[0, 2, 0, 0]]
     assert lesson.dangers(LAW._replace(guard="nobody"), path, states).tolist() == [[0, 2, 0, 1]]
@@ -70,12 +67,20 @@ def test_a_simulation_keeps_to_the_rules() -> None:
     assert active[..., 3].mean() < 0.01  # guarded
 
 
-def test_a_tally_by_hand() -> None:
+def test_a_tally_scores_and_a_watch_by_hand() -> None:
     outbreak = history(([0], []), ([0, 1], []), ([1], [0]))
     at_risk, struck = lesson.tally(LAW._replace(guard="nobody"), path, outbreak)
     # First moment: 1 had one danger and was struck, 2 and 3 had none. Second: 2 had one, 3 none.
     assert at_risk.tolist() == [3, 2]
     assert struck.tolist() == [0, 1]
+    runs = np.array([[True, True, False, False], [True, False, False, False]])
+    final = np.array([True, True, False, True])
+    assert lesson.size_error(runs, final) == pytest.approx(1.5 / 4)
+    struck = np.array([True, False, False, False])
+    assert lesson.who_auc(runs, final, struck) == pytest.approx(0.75)
+    assert lesson.who_auc(runs, struck, struck) == 0.5  # nothing left to rank
+    outbreak = history(([0], []), ([0], []), ([0, 1], []), ([1, 2], [0]))
+    assert lesson.watch(outbreak, 1).shape == (2, 3, 4)
 
 
 def test_the_likelihood_is_largest_near_the_share_that_was_struck() -> None:
@@ -90,12 +95,18 @@ def test_the_likelihood_is_largest_near_the_share_that_was_struck() -> None:
     assert best == pytest.approx(0.25, rel=0.1)
 
 
-def test_the_search_finds_a_law_that_is_not_the_lessons() -> None:
+def test_the_search_finds_another_law_and_the_mapping_follows_the_data_not_the_names() -> None:
     law = lesson.Law("same_site", "monitored", "compromised", "two are needed")
     network = lesson.computer_network(120, 0)
     rng = np.random.default_rng(0)
     outbreaks = [lesson.record(law, network, 0.4, 25, 8, rng)[0] for _ in range(6)]
     assert lesson.search(lesson.all_laws(network), network, outbreaks)[0][0] == law
+    learned = lesson.Law("contact", "vaccinated", "infected", "noisy-or")
+    truth = lesson.Law("admin", "monitored", "compromised", "noisy-or")
+    network = lesson.computer_network(120, 1)
+    outbreak, _ = lesson.record(truth, network, 0.1, 25, 20, np.random.default_rng(1))
+    laws = lesson.translations(learned, network)
+    assert lesson.search(laws, network, [lesson.watch(outbreak, 10)])[0][0] == truth
 
 
 def test_translations_respect_types_and_shared_words() -> None:
@@ -106,15 +117,6 @@ def test_translations_respect_types_and_shared_words() -> None:
     assert lesson.Law("admin", "laptop", "cleaned", "every pair") in found
     shared = lesson.translations(lesson.Law("everyone", "nobody", "infected", "noisy-or"), target)
     assert {each[:2] for each in shared} == {("everyone", "nobody")}
-
-
-def test_the_mapping_follows_the_data_and_not_the_names() -> None:
-    learned = lesson.Law("contact", "vaccinated", "infected", "noisy-or")
-    truth = lesson.Law("admin", "monitored", "compromised", "noisy-or")
-    network = lesson.computer_network(120, 1)
-    outbreak, _ = lesson.record(truth, network, 0.1, 25, 20, np.random.default_rng(1))
-    laws = lesson.translations(learned, network)
-    assert lesson.search(laws, network, [lesson.watch(outbreak, 10)])[0][0] == truth
 
 
 def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing() -> None:
@@ -136,29 +138,12 @@ def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing() 
     assert np.mean(errors[True]) < np.mean(errors[False]) / 2
 
 
-def test_scores_by_hand() -> None:
-    runs = np.array([[True, True, False, False], [True, False, False, False]])
-    final = np.array([True, True, False, True])
-    assert lesson.size_error(runs, final) == pytest.approx(1.5 / 4)
-    struck = np.array([True, False, False, False])
-    assert lesson.who_auc(runs, final, struck) == pytest.approx(0.75)
-    assert lesson.who_auc(runs, struck, struck) == 0.5  # nothing left to rank
-
-
-def test_a_watch_ends_when_enough_were_struck() -> None:
-    outbreak = history(([0], []), ([0], []), ([0, 1], []), ([1, 2], [0]))
-    assert lesson.watch(outbreak, 1).shape == (2, 3, 4)
-
-
-def test_prior_of_rates() -> None:
+def test_the_prior_of_rates_and_a_disease_that_never_spreads() -> None:
     prior = lesson.rate_prior(np.array([0.05, 0.1, 0.2]))
     assert lesson.RATES[prior.argmax()] == pytest.approx(0.1, rel=0.07)
     drawn = lesson.draw_rates(prior, np.random.default_rng(0))
     assert drawn.shape == (lesson.RUNS, 1)
     assert np.std(np.log(drawn)) == pytest.approx(np.log(2), rel=0.3)
     assert np.isfinite(lesson.rate_prior(np.array([0.1, 0.1]))).all()
-
-
-def test_a_disease_that_never_spreads_is_reported() -> None:
     with pytest.raises(ValueError, match="no outbreak struck 9 nodes"):
         lesson.record(LAW, path, 0.1, 3, 9, np.random.default_rng(0))

@@ -59,7 +59,6 @@ def alone(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def with_fit(folder: Path, held_out: list[int], frozen: bool) -> tuple[dict, training.History]:
-    """The same training by the course's parts: its photos, transforms, model and loop."""
     torch.manual_seed(0)
     network = torchvision.models.resnet18()
     network.load_state_dict(torch.load(folder / "weights.pt"))
@@ -118,13 +117,9 @@ def test_another_seed_is_another_split_and_random_weights_are_announced(
         assert sum(place < 23 for place in held_out) == len(held_out) - 5 == 5
 
 
-def test_it_is_short_and_plain() -> None:
+def test_the_program_is_short_and_the_lesson_is_it_in_pieces_and_shows_it_whole() -> None:
     assert len(TEXT.splitlines()) <= 120
     assert "course_lib" not in TEXT
-
-
-def test_the_lesson_is_the_program_in_pieces_and_shows_it_whole() -> None:
-    """Every line stands in the lesson's code, but for the settings and the files written."""
     (path,) = NOTEBOOKS.glob("08_*.ipynb")
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     lesson = {line for cell in cells for line in cell.source.splitlines()}

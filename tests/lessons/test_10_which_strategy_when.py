@@ -16,7 +16,6 @@ lesson = definitions("10", labels={"train": torch.tensor([0] * 30 + [1] * 20)}, 
 
 
 def clouds(classes: int, count: int = 60, width: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
-    """Points (count, width) of some classes, and their classes."""
     y = torch.arange(count) % classes
     noise = torch.randn(count, width, generator=torch.Generator().manual_seed(classes))
     return noise + 2.0 * torch.eye(classes, width)[y], y
@@ -72,7 +71,7 @@ def test_a_draw_is_balanced_and_apart_from_validation() -> None:
     assert not np.array_equal(chosen, lesson.draw(seed=4, n=4)[0])
 
 
-def test_memory_of_a_step_by_hand() -> None:
+def test_memory_of_a_step_by_hand_grows_with_the_batch_and_shrinks_with_freezing() -> None:
     inputs, targets = torch.randn(7, 10), torch.zeros(7, dtype=torch.long)
     network = nn.Linear(10, 2)
     # 22 weights three times over; set aside: inputs, log-softmax, labels, and a scalar's worth.
@@ -84,9 +83,6 @@ def test_memory_of_a_step_by_hand() -> None:
     assert 3 * 4800 + 280 + 2800 + 112 <= more <= 3 * 4800 + 280 + 2800 + 112 + 16
     frozen = network.requires_grad_(False)
     assert lesson.training_memory(frozen, inputs, targets) == 88
-
-
-def test_memory_grows_with_the_batch_and_shrinks_with_freezing() -> None:
     network = nn.Sequential(nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 2))
     x, y = torch.randn(64, 100), torch.zeros(64, dtype=torch.long)
     whole, half = (lesson.training_memory(network, x[:n], y[:n]) for n in (64, 32))
@@ -94,11 +90,12 @@ def test_memory_grows_with_the_batch_and_shrinks_with_freezing() -> None:
     assert max(half, lesson.training_memory(network, x, y)) < whole
 
 
-def test_the_bootstrap_agrees_with_the_formula() -> None:
+def test_the_bootstrap_agrees_with_the_formula_and_equal_models_never_differ() -> None:
     values = np.arange(400) < 360  # 0.9, standard error 0.015
     expected = [0.9 - 1.96 * 0.015, 0.9 + 1.96 * 0.015]
     assert lesson.bootstrap(values, draws=4000) == pytest.approx(expected, abs=0.004)
     assert lesson.bootstrap(np.ones(10)).tolist() == [1, 1]
+    assert lesson.mcnemar(np.ones(5, bool), np.ones(5, bool)) == (0, 0, 1.0)
 
 
 @pytest.mark.parametrize(("only_first", "only_second"), [(9, 2), (1, 7), (4, 4), (0, 3)])
@@ -109,10 +106,6 @@ def test_mcnemar_is_that_of_the_library(only_first: int, only_second: int) -> No
     table = [[20, only_first], [only_second, 5]]
     assert found[:2] == (only_first, only_second)
     assert found[2] == pytest.approx(mcnemar(table, exact=True).pvalue)
-
-
-def test_two_that_never_differ() -> None:
-    assert lesson.mcnemar(np.ones(5, bool), np.ones(5, bool)) == (0, 0, 1.0)
 
 
 def test_power_is_that_of_the_formula() -> None:

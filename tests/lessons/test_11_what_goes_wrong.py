@@ -78,8 +78,17 @@ def part_of(fault: str) -> dict[str, object]:
     return found
 
 
-def test_health_passes_every_check() -> None:
+def test_health_passes_and_the_faults_are_covered_and_dealt_as_the_checks_expect() -> None:
     assert all(judged().values())
+    replaced = [pair for parts in lesson.FAULTS.values() for pair in parts.items()]
+    assert sorted({sick.__name__ for _, sick in replaced}) == EVERY_FAULT
+    healthy = vars(lesson.program())
+    assert all(healthy[part] is not sick for part, sick in replaced)
+    dealt = lesson.dealt(lesson.FAULTS, 20568)
+    assert dealt != list(lesson.FAULTS)
+    assert dict(zip("ABCDEFGHIJK", dealt, strict=True)) == lesson_11.FAULTS
+    double = lesson.dealt(lesson.FAULTS, 1010)
+    assert {"L": set(double[:2]), "M": set(double[2:4])} == lesson_11.DOUBLES
 
 
 @pytest.mark.parametrize("fault", EVERY_FAULT)
@@ -87,21 +96,6 @@ def test_each_fault_fails_its_checks_and_no_other(fault: str) -> None:
     failed = {check for check, passed in judged(**part_of(fault)).items() if not passed}
     given = {check for check, faults in FAULTS.items() if fault in faults}
     assert failed == given - {"left to the student"}
-
-
-def test_the_list_of_faults_is_covered() -> None:
-    replaced = [pair for parts in lesson.FAULTS.values() for pair in parts.items()]
-    assert sorted({sick.__name__ for _, sick in replaced}) == EVERY_FAULT
-    healthy = vars(lesson.program())
-    assert all(healthy[part] is not sick for part, sick in replaced)
-
-
-def test_the_hash_deals_the_letters_that_the_checks_expect() -> None:
-    dealt = lesson.dealt(lesson.FAULTS, 20568)
-    assert dealt != list(lesson.FAULTS)
-    assert dict(zip("ABCDEFGHIJK", dealt, strict=True)) == lesson_11.FAULTS
-    double = lesson.dealt(lesson.FAULTS, 1010)
-    assert {"L": set(double[:2]), "M": set(double[2:4])} == lesson_11.DOUBLES
 
 
 def test_a_photo_that_is_turned_or_dimmed_is_not_the_photo() -> None:
@@ -123,14 +117,11 @@ def test_random_labels_never_fit() -> None:
     assert not lesson.labels_fit(np.ones((200, 5)), y)  # features that say nothing
 
 
-def test_softmax_twice_has_a_floor() -> None:
+def test_softmax_twice_has_a_floor_and_overfitting_needs_a_working_optimiser() -> None:
     sure = torch.tensor([[1e4, -1e4]])
     floor = lesson.softmax_first(sure, torch.tensor([0])).item()
     assert floor == pytest.approx(math.log(1 + 1 / math.e))
     assert lesson.criterion(sure, torch.tensor([0])).item() == 0
-
-
-def test_eight_by_heart_needs_a_working_optimiser() -> None:
     torch.manual_seed(0)
     network, maps, y = nn.Linear(20, 2), torch.randn(8, 20), torch.arange(8) % 2
     frozen = torch.optim.SGD(nn.Linear(20, 2).parameters(), 0.5)
@@ -157,7 +148,7 @@ def test_answers_must_not_depend_on_company() -> None:
     assert not lesson.answers_alike(lesson.still_training, no_norm, maps)  # dropout alone
 
 
-def test_a_healthy_run_learns_and_a_leak_flatters() -> None:
+def test_a_healthy_run_learns_and_repeats_itself() -> None:
     log = lesson.run(lesson.program(), 0)
     assert log.test > 0.8
     assert log.losses[-1] < log.losses[0] / 2
@@ -165,9 +156,6 @@ def test_a_healthy_run_learns_and_a_leak_flatters() -> None:
     assert not set(log.train_at) & set(log.val_at)
     lost = lesson.run(lesson.program(**part_of("other_network")), 0)
     assert lost.test < log.test - 0.2
-
-
-def test_a_run_repeats_itself() -> None:
     first, second = (lesson.run(lesson.program(), 1) for _ in range(2))
     assert first.losses == second.losses
     assert first.losses != lesson.run(lesson.program(), 2).losses

@@ -41,7 +41,7 @@ def test_when_the_mean_of_the_shares_is_the_whole(
     assert off < 1e-12 if exact else off > 0.01
 
 
-def test_losses_are_read_from_what_the_command_prints() -> None:
+def test_losses_are_read_from_what_the_command_prints_and_a_failure_is_not_passed_over() -> None:
     history = SimpleNamespace(
         train_loss=[1.5, 0.25], val_accuracy=[0.5, 0.75], seconds=[10.0, 9.5], best_epoch=1
     )
@@ -49,19 +49,21 @@ def test_losses_are_read_from_what_the_command_prints() -> None:
     outcome = finetune.Outcome(history, test, 0, 2, torch.device("cpu"))
     assert lesson.losses(outcome.report()) == [1.5, 0.25]
     assert outcome.report().splitlines()[-1] == "test accuracy 1.000 (2 images)"
-
-
-def test_a_failing_process_is_not_passed_over() -> None:
     with pytest.raises(RuntimeError, match="no_such_program"):
         lesson.launch("no_such_program.py", processes=1)
 
 
-def test_the_test_images_stay_out_of_training() -> None:
+def test_the_test_images_stay_out_of_training_and_remedies_help_against_forgetting() -> None:
     given = definitions("13", images=torch.zeros(1797, 64), labels=torch.arange(1797) % 10)
     train, (old, new) = given.digits_split(0)
     assert sorted(torch.cat([train, old, new]).tolist()) == list(range(1797))
     assert set((old % 10).tolist()) == {0, 1, 2, 3, 4}
     assert set((new % 10).tolist()) == {5, 6, 7, 8, 9}
+    alone, replayed, joint = lifetimes(0), lifetimes(5), lifetimes(None)
+    assert alone.shape == replayed.shape == joint.shape == (16, 2)
+    assert np.array_equal(alone[:8], replayed[:8])  # the past is the same
+    assert alone[7, 0] > 0.9 and alone[7, 1] == 0
+    assert alone[-1, 0] < 0.2 < 0.9 < min(replayed[-1, 0], joint[-1, 0])
 
 
 def lifetimes(kept: int | None) -> np.ndarray:
@@ -72,22 +74,11 @@ def lifetimes(kept: int | None) -> np.ndarray:
     return np.array(definitions("13", images=images, labels=labels).lifetime(0, kept))
 
 
-def test_forgetting_and_its_remedies() -> None:
-    alone, replayed, joint = lifetimes(0), lifetimes(5), lifetimes(None)
-    assert alone.shape == replayed.shape == joint.shape == (16, 2)
-    assert np.array_equal(alone[:8], replayed[:8])  # the past is the same
-    assert alone[7, 0] > 0.9 and alone[7, 1] == 0
-    assert alone[-1, 0] < 0.2 < 0.9 < min(replayed[-1, 0], joint[-1, 0])
-
-
-def test_summaries_are_lines_of_their_own() -> None:
+def test_summaries_are_lines_of_their_own_and_every_topic_of_the_map_is_at_home() -> None:
     for shelf in lesson.SHELVES:
         lines = lesson.summaries(shelf)
         assert len(lines) == len(set(lines)) >= 40
         assert all(len(line.split()) >= 4 for line in lines)
-
-
-def test_every_topic_of_the_map_is_at_home_somewhere() -> None:
     for topic, places in lesson.MAP.items():
         assert len(places) == len(lesson.FAMILIES), topic
         assert 2 in places and set(places) <= {0, 1, 2}, topic
