@@ -18,7 +18,6 @@ STUB = re.compile(r"^checks\.lesson_(\d\d)\.(\w+)\(", re.MULTILINE)
 
 
 def imports(number: str) -> dict[str, object]:
-    """What a lesson imports, by name: what a student's code in an exercise may use."""
     return _executed(number, [node for node in _nodes(number) if isinstance(node, IMPORTS)], {})
 
 
@@ -38,12 +37,9 @@ def exercises(number: str) -> dict[str, SimpleNamespace]:
     cells, found = _cells(number), {}
     for place, cell in enumerate(cells[:-1]):
         if cell.cell_type == "code" and (match := STUB.search(cell.source)):
-            found[match[2]] = SimpleNamespace(
-                place=place,
-                stub=cell.source,
-                call=cell.source[match.start() :],
-                solution=SOLUTION.search(cells[place + 1].source)[1],
-            )
+            call, solution = cell.source[match.start() :], SOLUTION.search(cells[place + 1].source)
+            shown = {"stub": cell.source, "call": call, "solution": solution[1]}
+            found[match[2]] = SimpleNamespace(place=place, **shown)
     return found
 
 

@@ -29,6 +29,7 @@ def show(width=200, **metadata):
     bundle = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": "Teal."}
     display(bundle, metadata={"image/png": metadata}, raw=True)
 show()"""
+VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET = {"version_major": 2, "version_minor": 0, "model_id": "none"}
 FOREIGN = "http://127.0.0.2:9/"  # an address of this computer that nobody listens to
 
@@ -42,11 +43,7 @@ IN_CELLS = [
     ("HTML('<table>' + '<td>Formica</td>' * 60 + '</table>')", on_page, "table cut off"),
     ("for i in range(60): display(i)", on_page, "hidden: Show more outputs"),
     ("Latex(r'$\\frac$')", on_page, "formula"),
-    (
-        f"display({{'application/vnd.jupyter.widget-view+json': {WIDGET}}}, raw=True)",
-        all_of,
-        "widget: Error displaying widget",
-    ),
+    (f"display({{{VIEW!r}: {WIDGET}}}, raw=True)", all_of, "widget: Error displaying widget"),
 ]
 # Script that the page runs, and words of the trouble it makes.
 IN_PAGE = [
@@ -60,7 +57,6 @@ Look = Callable[[Notebook], list[str]]
 
 
 def write(folder: Path, *sources: str) -> None:
-    """Write a notebook with a line of text and some cells, not run."""
     cells = [new_markdown_cell("# Ants"), *(new_code_cell(source) for source in sources)]
     notebook = new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
@@ -116,14 +112,11 @@ def test_a_fault_in_the_page_is_seen(script: str, words: str, clean: Notebook) -
         assert_seen(attrgetter("troubles"), "console: ", clean)  # that nobody answered
 
 
-def test_a_figure_that_vanishes_is_seen(clean: Notebook) -> None:
+def test_a_figure_that_vanishes_and_a_cell_that_is_not_run_are_seen(clean: Notebook) -> None:
     clean.cell(1).locator("img").evaluate("img => img.remove()")
     assert in_pictures(clean) == ["cell 1: 0 of 1 pictures are on the page"]
     clean.cell(1).locator(".cm-content").click()
     clean.run(1)
-
-
-def test_a_cell_that_is_not_run_is_seen(clean: Notebook) -> None:
     clean.type(2, "1 / 0")
     clean.clear()
     clean.cell(3).locator(".cm-content").click()

@@ -87,13 +87,10 @@ def test_the_quiz_answers_a_click(opened: Notebook) -> None:
         assert not VERDICT.search(fold.inner_text())
 
 
-def test_it_runs_without_a_fault(lesson: Lesson, ran: Notebook) -> None:
+def test_it_runs_without_a_fault_and_progress_bars_come_and_go(lesson, ran) -> None:
     assert faults.all_of(ran) == []
     if lesson.name[:2] in AS_SAVED:
         assert said(ran.cells()) == said(ran.saved)
-
-
-def test_progress_bars_come_and_go(lesson: Lesson, ran: Notebook) -> None:
     assert ran.bars_seen() > 0 or lesson.name[:2] not in WITH_BARS
     bars = ran.page.locator(".jp-OutputArea-output", has_text=re.compile(lab.BAR))
     assert bars.count() == 0
@@ -121,8 +118,7 @@ def test_exercises_answer(lesson: Lesson, ran: Notebook) -> None:
         for code, hint in wrong_answers(number)[name][:MISTAKES]:
             ran.type(exercise.place, f"{code}\n{exercise.call}")
             answer = ran.run(exercise.place)
-            assert answer.startswith("wrong: ")
-            assert hint in answer
+            assert answer.startswith("wrong: ") and hint in answer
         ran.type(exercise.place, f"checks.lesson_{number}.{name}.hint()")
         assert ran.run(exercise.place).startswith("hint 1 of ")
         ran.type(exercise.place, f"{exercise.solution}\n{exercise.call}")
@@ -176,9 +172,7 @@ def test_keys_run_a_lesson_and_open_its_quiz(by_keys: Notebook) -> None:
         assert VERDICT.search(fold.inner_text())
 
 
-def test_a_lesson_is_whole_when_it_is_opened_again(
-    by_keys: Notebook, url: str, browser: BrowserContext
-) -> None:
+def test_a_lesson_is_whole_when_it_is_opened_again(by_keys, url, browser) -> None:
     by_keys.page.keyboard.press("ControlOrMeta+S")
     by_keys.page.wait_for_function(lab.IS_SAVED)
     with closing(Notebook(browser, url, "notebooks/by_keys.ipynb")) as again:

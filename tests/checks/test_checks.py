@@ -28,14 +28,11 @@ def said(number: str, code: str, capsys: Capsys) -> str:
 def test_every_check_of_a_lesson_is_asked_and_tested(number: str) -> None:
     module = getattr(checks, f"lesson_{number}")
     defined = {name for name, value in vars(module).items() if isinstance(value, checks.Exercise)}
-    assert len(defined) >= 2
-    assert set(exercises(number)) == set(wrong_answers(number)) == defined
+    assert len(defined) >= 2 and set(exercises(number)) == set(wrong_answers(number)) == defined
 
 
 @each_exercise
-def test_the_untouched_stub_is_no_attempt_and_the_solution_is_right(
-    number: str, name: str, capsys: Capsys
-) -> None:
+def test_the_untouched_stub_is_no_attempt_and_the_solution_is_right(number, name, capsys) -> None:
     exercise = exercises(number)[name]
     out = said(number, exercise.stub, capsys)
     assert out == f"not attempted: {checks.ELLIPSIS}. Stuck? {name}.hint()\n"

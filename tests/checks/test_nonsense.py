@@ -149,25 +149,19 @@ def as_type(found: object, convert: Callable) -> object:
     return convert(np.asarray(found)) if is_number else found
 
 
-def test_nan_and_infinity_are_named(task: Task) -> None:
+def test_nan_and_infinity_are_named_and_an_answer_may_be_of_any_type(task: Task) -> None:
     for odd in (np.float64("nan"), np.float64("inf")):
         out = task.says(lambda *given, odd=odd: as_type(task.solution()(*given), odd.__add__))
         assert ("nan" in out or "inf is not a number" in out) != out.startswith("right: ")
-
-
-def test_an_answer_may_be_of_any_type(task: Task) -> None:
     for each in TYPES:
         out = task.says(lambda *given, each=each: as_type(task.solution()(*given), each))
         assert out.startswith("right: ")
 
 
-def test_a_forgotten_return_is_recognised(task: Task) -> None:
+def test_a_forgotten_return_is_recognised_and_dots_are_no_attempt(task: Task) -> None:
     in_place = task.name in ("only_the_head", "freeze_for_good")
     expected = "right: " if in_place else "wrong: your function returns nothing"
     assert task.says(task.solution("return ", "answer = ")).startswith(expected)
-
-
-def test_dots_are_no_attempt(task: Task) -> None:
     for body in BODIES:
         code = exercises(task.number)[task.name].stub.replace("    ...\n", f"    {body}\n")
         exec(code, dict(imports(task.number)))

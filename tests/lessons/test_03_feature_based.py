@@ -40,8 +40,7 @@ def test_mean_shift_and_transport_win_where_the_domains_are_shifted_coral_where_
         before, after = gain(move, shifted)
         assert before < 0.6 < 0.9 < after
     before, after = gain(lambda *three: lesson.coral(*three, 0.01), sheared)
-    assert after > before + 0.08
-    assert after > gain(lesson.mean_shift, sheared)[1] + 0.08
+    assert after > before + 0.08 and after > gain(lesson.mean_shift, sheared)[1] + 0.08
 
 
 def test_tca_drops_the_direction_between_the_domains() -> None:
@@ -56,8 +55,7 @@ def test_tca_drops_the_direction_between_the_domains() -> None:
 def test_mean_shift_and_measures_by_hand() -> None:
     source, pool = np.array([[0.0, 1], [2, 3]]), np.array([[5.0, 5], [7, 9]])
     moved, same, test = lesson.mean_shift(source, pool, pool[:1])
-    assert moved.tolist() == [[5, 6], [7, 8]]
-    assert same is pool
+    assert moved.tolist() == [[5, 6], [7, 8]] and same is pool
     assert test.tolist() == [[5, 5]]
     found = lesson.measures(np.array([1.0, 2, 3, 4]), np.array([0, 1, 0, 1]), cut=2.5)
     assert found == {"accuracy": 0.5, "AUC": 0.75, "share called bees": 0.5}
@@ -98,8 +96,7 @@ def test_the_gradient_is_reversed() -> None:
 def test_reverse_validation_prefers_what_carries_over() -> None:
     (x, y), pool, (test, labels) = classes_apart(0), classes_apart(1)[0], classes_apart(2)
     good = lesson.judge((x, pool, test), y, labels, seed=0)
-    assert good["accuracy"][0] > 0.95
-    assert good["AUC"][1] > 0.95
+    assert good["accuracy"][0] > 0.95 and good["AUC"][1] > 0.95
     lost = lesson.judge((x, pool[:, ::-1], test[:, ::-1]), y, labels, seed=0)  # noise tells nothing
     assert lost["accuracy"][0] < 0.85
     away = lesson.judge((x, shifted(pool), shifted(test)), y, labels, 0, median=True)

@@ -60,8 +60,7 @@ def test_a_related_source_and_few_labels_beat_either_alone() -> None:
         zero = lesson.shrink(x, y, np.zeros(WIDTH), 1.0)
         errors.append([np.linalg.norm(w - target) for w in (near, zero, source)])
     near, zero, source = np.mean(errors, axis=0)
-    assert near < 0.8 * source
-    assert near < 0.6 * zero
+    assert near < 0.8 * source and near < 0.6 * zero
 
 
 def test_leave_one_out_leaves_each_one_out_and_tells_a_good_source_from_an_opposite_one() -> None:
@@ -90,8 +89,7 @@ def test_a_pull_is_a_squared_distance_and_holds_a_network() -> None:
     lesson.train([net], [(net, x, y)], lesson.pull_to(net, here, 1000.0))
     held = lesson.pull_to(net, here, 1.0)().item()
     lesson.train([net], [(net, x, y)], steps=200)
-    assert held < 0.1 * lesson.pull_to(net, here, 1.0)().item()
-    assert lesson.score(net, x, y) > 0.9
+    assert held < 0.1 * lesson.pull_to(net, here, 1.0)().item() and lesson.score(net, x, y) > 0.9
 
 
 def test_the_prior_is_that_of_statsmodels_and_pays_where_a_colony_has_few_workers() -> None:

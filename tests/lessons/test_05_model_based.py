@@ -67,8 +67,7 @@ def test_training_learns_repeats_itself_clips_its_steps_and_has_a_rate_for_the_h
         assert lesson.accuracy(network, x_test, y_test) < 0.8
         runs.append(lesson.train(network, x, y, 0.05, 60, seed=3))
         assert lesson.accuracy(network, x_test, y_test) > 0.85
-    assert runs[0] == runs[1] and len(runs[0]) == 60
-    assert runs[0][-1] < runs[0][0] / 2
+    assert runs[0] == runs[1] and len(runs[0]) == 60 and runs[0][-1] < runs[0][0] / 2
     x, y = clouds(0)
     network = nn.Sequential(nn.Linear(4, 2))
     before = nn.utils.parameters_to_vector(network.parameters()).clone()
@@ -78,8 +77,7 @@ def test_training_learns_repeats_itself_clips_its_steps_and_has_a_rate_for_the_h
     (x, y), network = clouds(0), nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
     body, head = network[0].weight.clone(), network[1].weight.clone()
     lesson.train(network, x, y, 0.0, 3, seed=0, head_rate=0.1)
-    assert torch.equal(network[0].weight, body)
-    assert not torch.equal(network[1].weight, head)
+    assert torch.equal(network[0].weight, body) and not torch.equal(network[1].weight, head)
 
 
 def test_few_are_drawn_of_each_class_and_constant_features_say_nothing() -> None:
@@ -111,10 +109,8 @@ def test_renewed_layers_forget_and_measure_their_statistics() -> None:
     x = 5 + 3 * torch.randn(64, 4, 6, 6, generator=torch.Generator().manual_seed(0))
     network = nn.Sequential(nn.Conv2d(4, 3, 1), nn.BatchNorm2d(3), nn.Conv2d(3, 2, 1))
     old, head = network[0].weight.clone(), network[2].weight.clone()
-    assert lesson.renew(network, x, seed=1) is network
-    assert not network.training
-    assert not torch.equal(network[0].weight, old)
-    assert torch.equal(network[2].weight, head)
+    assert lesson.renew(network, x, seed=1) is network and not network.training
+    assert not torch.equal(network[0].weight, old) and torch.equal(network[2].weight, head)
     with torch.no_grad():
         out = network[:2](x)
     torch.testing.assert_close(out.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-3, rtol=0)

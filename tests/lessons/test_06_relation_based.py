@@ -57,8 +57,7 @@ def test_a_simulation_keeps_to_the_rules() -> None:
     start = np.repeat(history(([0], [])), 4000, axis=1)
     rng = np.random.default_rng(0)
     active, over = lesson.simulate(lesson.follow(LAW, 0.5, path), start, 3, rng)
-    assert active.shape == (4, 4000, 4)
-    assert not (active & over).any()
+    assert active.shape == (4, 4000, 4) and not (active & over).any()
     assert (over[1:] >= over[:-1]).all()  # over is for good
     # After one step: neighbour 1 struck with 0.5, node 0 over it with RECOVERY, 2 and 3 by strays.
     assert active[1, :, 1].mean() == pytest.approx(0.5, abs=0.03)
@@ -71,8 +70,7 @@ def test_a_tally_scores_and_a_watch_by_hand() -> None:
     outbreak = history(([0], []), ([0, 1], []), ([1], [0]))
     at_risk, struck = lesson.tally(LAW._replace(guard="nobody"), path, outbreak)
     # First moment: 1 had one danger and was struck, 2 and 3 had none. Second: 2 had one, 3 none.
-    assert at_risk.tolist() == [3, 2]
-    assert struck.tolist() == [0, 1]
+    assert at_risk.tolist() == [3, 2] and struck.tolist() == [0, 1]
     runs = np.array([[True, True, False, False], [True, False, False, False]])
     final = np.array([True, True, False, True])
     assert lesson.size_error(runs, final) == pytest.approx(1.5 / 4)
@@ -133,8 +131,7 @@ def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing() 
             errors[law == lesson.WORM].append(lesson.size_error(runs, final))
         errors[False].append(lesson.size_error(struck[None], final))
     right, wrong = np.mean(areas[lesson.WORM]), np.mean(areas[lesson.WRONG])
-    assert right > 0.7
-    assert right > wrong + 0.1
+    assert right > 0.7 and right > wrong + 0.1
     assert np.mean(errors[True]) < np.mean(errors[False]) / 2
 
 

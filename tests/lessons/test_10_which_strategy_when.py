@@ -42,10 +42,8 @@ def test_training_learns_and_repeats_itself_and_leaves_the_mode() -> None:
     )
     assert (first(x).argmax(dim=1) == y).float().mean() > 0.9
     assert torch.equal(first[1].weight, again[1].weight)
-    assert not torch.equal(first[1].weight, other[1].weight)
-    assert not first.training
-    assert first[0].num_batches_tracked == 0
-    assert torch.equal(untouched[1].weight, start[1].weight)
+    assert not torch.equal(first[1].weight, other[1].weight) and not first.training
+    assert first[0].num_batches_tracked == 0 and torch.equal(untouched[1].weight, start[1].weight)
 
 
 def test_each_photo_is_seen_once_before_any_is_seen_twice() -> None:
@@ -58,8 +56,7 @@ def test_each_photo_is_seen_once_before_any_is_seen_twice() -> None:
 
     x = torch.arange(40.0)[:, None] / 40
     lesson.train(Witness(1, 2), x, torch.arange(40) % 2, 0.001, 80 // lesson.batch_size, 0)
-    assert len(seen) == 80
-    assert sorted(seen[:40]) == sorted(seen[40:]) == sorted(x[:, 0].tolist())
+    assert len(seen) == 80 and sorted(seen[:40]) == sorted(seen[40:]) == sorted(x[:, 0].tolist())
 
 
 def test_a_draw_is_balanced_and_apart_from_validation() -> None:

@@ -45,15 +45,8 @@ def test_every_fault_that_is_planted_is_found(grounds: Path) -> None:
     whole = datasets.scan(grounds)
     lesson.plant(grounds)
     found = audit.audit(grounds)
-    assert found.counts() == {
-        "unreadable": 7,
-        "not taken": 1,
-        "two labels": 2,
-        "in train and val": 1,
-        "class names": 1,
-        "look alike": 2,
-        "imbalance": 2,
-    }
+    counts = {"unreadable": 7, "not taken": 1, "two labels": 2, "in train and val": 1}
+    assert found.counts() == counts | {"class names": 1, "look alike": 2, "imbalance": 2}
     assert [path.name for path in paths(found, "in train and val")] == ["copy.jpg"]
     assert {path.name for path in paths(found, "look alike")} == lesson.SEEN_TWICE
     left = {path for split in datasets.SPLITS for path, _ in found.listing().files[split]}

@@ -42,9 +42,8 @@ def test_when_the_mean_of_the_shares_is_the_whole(
 
 
 def test_losses_are_read_from_what_the_command_prints_and_a_failure_is_not_passed_over() -> None:
-    history = SimpleNamespace(
-        train_loss=[1.5, 0.25], val_accuracy=[0.5, 0.75], seconds=[10.0, 9.5], best_epoch=1
-    )
+    known = {"train_loss": [1.5, 0.25], "val_accuracy": [0.5, 0.75], "seconds": [10.0, 9.5]}
+    history = SimpleNamespace(best_epoch=1, **known)
     test = training.Predictions(torch.eye(2), torch.tensor([0, 1]))
     outcome = finetune.Outcome(history, test, 0, 2, torch.device("cpu"))
     assert lesson.losses(outcome.report()) == [1.5, 0.25]

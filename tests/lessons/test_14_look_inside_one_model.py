@@ -14,13 +14,11 @@ def test_the_right_quarter_is_covered() -> None:
     images = torch.ones(2, 3, 4, 4)
     hot = torch.arange(16.0).view(1, 1, 4, 4).repeat(2, 1, 1, 1)
     covered = lesson.cover(images, hot)
-    assert torch.all(covered[:, :, 3] == 0)
-    assert torch.all(covered[:, :, :3] == 1)
+    assert torch.all(covered[:, :, 3] == 0) and torch.all(covered[:, :, :3] == 1)
     assert torch.all(lesson.cover(images, -hot)[:, :, 0] == 0)
     assert lesson.cover(images, hot, share=0.5).sum() == 2 * 3 * 8
     centre = lesson.cover(images, lesson.centre_square(images))
-    assert torch.all(centre[:, :, 1:3, 1:3] == 0)
-    assert centre.sum() == 2 * 3 * 12
+    assert torch.all(centre[:, :, 1:3, 1:3] == 0) and centre.sum() == 2 * 3 * 12
 
 
 def predictions(probability: list[float], right: list[bool]) -> Predictions:
@@ -29,7 +27,7 @@ def predictions(probability: list[float], right: list[bool]) -> Predictions:
     return Predictions(torch.stack([1 - p, p], dim=1).log(), torch.tensor(right).long())
 
 
-def test_calibration_error_by_hand() -> None:
+def test_calibration_error_by_hand_and_luck_alone_shrinks_with_the_number_of_photos() -> None:
     given = predictions([0.92, 0.98, 0.71, 0.79], [True, True, True, False])
     expected = [[2, 0.75, 0.5], [2, 0.95, 1.0]]
     np.testing.assert_allclose(lesson.reliability(given), expected, atol=1e-6)
@@ -37,6 +35,10 @@ def test_calibration_error_by_hand() -> None:
     together = predictions([1.0, 0.94], [True, True])  # the last bin is closed above
     np.testing.assert_allclose(lesson.reliability(together), [[2, 0.97, 1.0]], atol=1e-6)
     assert lesson.ece(predictions([1.0, 1.0], [True, False])) == pytest.approx(0.5)
+    logits = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(2000, dtype=torch.long)
+    few, many = (lesson.luck(Predictions(logits[:n], labels[:n]), times=20) for n in (50, 2000))
+    assert 0 < many < 0.03 < 0.06 < few
 
 
 def test_the_temperature_undoes_what_was_done_to_the_logits() -> None:
@@ -48,15 +50,7 @@ def test_the_temperature_undoes_what_was_done_to_the_logits() -> None:
         found = lesson.temperature(blown_up)
         assert found == pytest.approx(factor, rel=0.05)
         scaled = lesson.scaled(blown_up, found)
-        assert torch.equal(scaled.classes, blown_up.classes)
-        assert lesson.ece(scaled) < 0.01
-
-
-def test_luck_alone_shrinks_with_the_number_of_photos() -> None:
-    logits = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
-    labels = torch.zeros(2000, dtype=torch.long)
-    few, many = (lesson.luck(Predictions(logits[:n], labels[:n]), times=20) for n in (50, 2000))
-    assert 0 < many < 0.03 < 0.06 < few
+        assert torch.equal(scaled.classes, blown_up.classes) and lesson.ece(scaled) < 0.01
 
 
 def test_what_is_removed_is_gone_and_nothing_else() -> None:

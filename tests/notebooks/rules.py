@@ -106,17 +106,12 @@ def format_is_valid(notebook: NotebookNode, path: Path) -> list[str]:
 
 
 @rule
-def kernel_is_python3(notebook: NotebookNode, path: Path) -> list[str]:
-    """The kernel that every installation has."""
+def metadata_are_minimal(notebook: NotebookNode, path: Path) -> list[str]:
+    """The kernel is python3, and nothing changes from machine to machine or from run to run."""
     name = notebook.metadata.get("kernelspec", {}).get("name")
-    return [] if name == "python3" else [f"kernel {name!r}"]
-
-
-@rule
-def metadata_is_minimal(notebook: NotebookNode, path: Path) -> list[str]:
-    """Nothing that changes from machine to machine or from run to run."""
+    faults = [] if name == "python3" else [f"kernel {name!r}"]
     extra = set(notebook.metadata) - {"kernelspec", "language_info"}
-    faults = [f"notebook: {key}" for key in extra]
+    faults += [f"notebook: {key}" for key in extra]
     for number, cell in enumerate(notebook.cells, start=1):
         extra = set(cell.metadata) - {"tags", "jupyter"}
         extra |= {f"jupyter.{k}" for k in set(cell.metadata.get("jupyter", {})) - {"source_hidden"}}
@@ -127,18 +122,13 @@ def metadata_is_minimal(notebook: NotebookNode, path: Path) -> list[str]:
 
 
 @rule
-def no_attachments(notebook: NotebookNode, path: Path) -> list[str]:
-    """Pictures come from code, or from files with alt text."""
+def no_attachments_and_no_widgets(notebook: NotebookNode, path: Path) -> list[str]:
+    """Pictures come from code or files; a saved widget shows nothing without its kernel."""
     cells = enumerate(notebook.cells, start=1)
-    return [f"cell {number}: attachment" for number, cell in cells if cell.get("attachments")]
-
-
-@rule
-def no_widget_state(notebook: NotebookNode, path: Path) -> list[str]:
-    """A saved widget shows nothing to a reader without its kernel."""
+    faults = [f"cell {number}: attachment" for number, cell in cells if cell.get("attachments")]
     shown = [(where, " ".join(out.get("data", {}))) for where, out in all_outputs(notebook)]
-    found = [where for where, mimes in shown if "widget" in mimes]
-    return found + (["notebook metadata"] if "widgets" in notebook.metadata else [])
+    faults += [f"{where}: widget" for where, mimes in shown if "widget" in mimes]
+    return faults + ["notebook metadata: widgets"] * ("widgets" in notebook.metadata)
 
 
 @rule
@@ -150,30 +140,19 @@ def executed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
 
 
 @rule
-def no_errors(notebook: NotebookNode, path: Path) -> list[str]:
-    """No cell ended in an exception."""
-    found = [(where, out) for where, out in all_outputs(notebook) if out.output_type == "error"]
-    return [f"{where}: {out.ename}" for where, out in found]
+def no_errors_and_no_warnings(notebook: NotebookNode, path: Path) -> list[str]:
+    """No cell ended in an exception or printed to stderr."""
+    outputs = list(all_outputs(notebook))
+    faults = [f"{where}: {out.ename}" for where, out in outputs if out.output_type == "error"]
+    printed = [(where, out.text) for where, out in outputs if out.get("name") == "stderr"]
+    return faults + [f"{where}: {text[:100]!r}" for where, text in printed]
 
 
 @rule
-def no_stderr(notebook: NotebookNode, path: Path) -> list[str]:
-    """No warning was printed."""
-    found = [(where, out) for where, out in all_outputs(notebook) if out.get("name") == "stderr"]
-    return [f"{where}: {out.text[:100]!r}" for where, out in found]
-
-
-@rule
-def no_machine_paths(notebook: NotebookNode, path: Path) -> list[str]:
-    """No folder of whoever saved it."""
-    found = [(where, MACHINE_PATHS.search(text)) for where, text in texts(notebook)]
-    return [f"{where}: {match[0]!r}" for where, match in found if match]
-
-
-@rule
-def no_hosts(notebook: NotebookNode, path: Path) -> list[str]:
-    """No address of a private network, and no package index."""
-    found = [(where, HOSTS.search(text)) for where, text in texts(notebook)]
+def no_machine_paths_and_no_hosts(notebook: NotebookNode, path: Path) -> list[str]:
+    """No folder of whoever saved it, no address of a private network, no package index."""
+    pairs = itertools.product((MACHINE_PATHS, HOSTS), texts(notebook))
+    found = [(where, pattern.search(text)) for pattern, (where, text) in pairs]
     return [f"{where}: {match[0]!r}" for where, match in found if match]
 
 

@@ -106,15 +106,12 @@ def png(width: int, height: int, bits: int, pixels: bytes) -> bytes:
     return content
 
 
-def test_colours_of_16_bits_are_read_unless_they_would_be_black(place):
+def test_colours_of_16_bits_are_read_unless_they_would_be_black_and_odd_exif_is_ignored(place):
     place.write_bytes(png(1, 1, 16, b"\0" + struct.pack(">HHH", 4096, 0, 65535)))
     assert loaders.open_photo(place).getpixel((0, 0)) == (16, 0, 255)
     place.write_bytes(png(1, 1, 16, b"\0" + struct.pack(">HHH", 4095, 0, 255)))
     with pytest.raises(ValueError, match="12 of 16 bits or less: save it with 8"):
         loaders.open_photo(place)
-
-
-def test_an_odd_exif_makes_no_photo_damaged(place):
     odd = struct.pack("<4sIHHHIHHHHII", b"II*", 8, 2, 274, 3, 1, 6, 0, 282, 2, 1, 8)  # a text
     for exif, size in ((odd, (10, 30)), (b"nonsense", (30, 10))):
         Image.new("RGB", (30, 10)).save(place, "JPEG", exif=b"Exif\0\0" + exif + bytes(4))

@@ -85,7 +85,9 @@ def test_what_is_not_found_is_named(dataset, tmp_path, monkeypatch):
     assert "did you mean 'hymenoptera'?" in message_of(ValueError, find, "HYMENOPTERA")
 
 
-def test_missing_folders_are_named_with_what_to_do(course, tmp_path):
+def test_missing_folders_are_named_and_the_photos_may_lie_where_the_variable_says(
+    course, tmp_path, monkeypatch
+):
     field = course / "data" / "insects" / "field"
     expected = f"{field} is not there. Get it back: 'git checkout -- data/insects'."
     assert message_of(FileNotFoundError, find, "insects") == expected
@@ -93,9 +95,6 @@ def test_missing_folders_are_named_with_what_to_do(course, tmp_path):
     assert "no train/ and no val/, only []. Get" in message_of(FileNotFoundError, find, "insects")
     message = message_of(FileNotFoundError, find, "hymenoptera")
     assert "python -m course_lib download hymenoptera" in message and "HYMENOPTERA_DIR" in message
-
-
-def test_the_photos_may_lie_where_the_variable_says(course, tmp_path, monkeypatch):
     own, ours = write_files(tmp_path / "own"), write_files(course / "data" / "hymenoptera")
     for value, found in ((str(own), own), ("~/own", own), ("../own", own), ("", ours)):
         monkeypatch.setenv("HYMENOPTERA_DIR", value)

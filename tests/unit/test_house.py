@@ -48,8 +48,13 @@ def test_each_room_stays_small(pattern: str, most: int) -> None:
     assert sum(map(lines, course_root().glob(pattern))) <= most
 
 
-def test_each_file_of_the_core_stays_small() -> None:
+def test_each_file_of_the_core_is_small_and_the_map_names_it_after_those_it_imports() -> None:
     assert {path.name: lines(path) for path in CORE if lines(path) > 250} == {}
+    order = re.findall(r"^``(\w+)``  ", course_lib.__doc__, flags=re.MULTILINE)
+    files = {path.stem: path.read_text(encoding="utf-8") for path in CORE}
+    assert sorted(order) == sorted(files.keys() - {"__init__", "__main__"})
+    for place, name in enumerate(order):
+        assert imported(files[name]) <= {f"course_lib.{above}" for above in order[:place]}
 
 
 @pytest.mark.parametrize("path", sorted(LIBRARY.rglob("*.py")), ids=str)
@@ -59,14 +64,6 @@ def test_imports_lead_downward(path: Path) -> None:
     here = room(".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts))
     used = imported(path.read_text(encoding="utf-8"))
     assert {name for name in used if room(name) not in ALLOWED[here]} == set()
-
-
-def test_the_map_names_every_file_after_those_that_it_imports() -> None:
-    order = re.findall(r"^``(\w+)``  ", course_lib.__doc__, flags=re.MULTILINE)
-    files = {path.stem: path.read_text(encoding="utf-8") for path in CORE}
-    assert sorted(order) == sorted(files.keys() - {"__init__", "__main__"})
-    for place, name in enumerate(order):
-        assert imported(files[name]) <= {f"course_lib.{above}" for above in order[:place]}
 
 
 def test_the_drawing_shows_the_house() -> None:

@@ -38,11 +38,8 @@ def run(code: str) -> str:
     return done.stdout
 
 
-def test_the_default_path_asks_nobody() -> None:
+def test_the_default_path_asks_nobody_and_the_test_would_notice_a_question() -> None:
     assert run(QUIET + DEFAULT_PATH) == "(2, 2)\n"
-
-
-def test_the_test_would_notice_a_question() -> None:
     with pytest.raises(AssertionError, match="the network was asked"):
         run(QUIET + "import urllib.request; urllib.request.urlopen('https://example.com')")
 

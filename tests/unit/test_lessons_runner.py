@@ -59,7 +59,6 @@ def write_lesson(folder: Path, name: str, *sources: str, parameters: str = "epoc
 
 
 def new_course(folder: Path) -> Path:
-    """Folder with a space, Chinese characters and braces in its name, and presets."""
     course = folder / "迁移 学习 {course}"
     (course / "notebooks").mkdir(parents=True)
     (course / "notebooks" / "presets.toml").write_text(PRESETS, encoding="utf-8")
@@ -274,15 +273,12 @@ def test_a_run_keeps_everything_and_logs_each_lesson(finished: SimpleNamespace) 
     assert len(lines) == 2 * len(finished.results)
 
 
-def test_pages_describe_their_figures(finished: SimpleNamespace) -> None:
+def test_pages_describe_their_figures_and_lessons_run_in_their_folder_with_this_python(finished):
     text = (finished.folder / "01_first.html").read_text(encoding="utf-8")
     page = BeautifulSoup(text, "html.parser")
     found = {image["src"]: image["alt"] for image in page.select("img")}
     assert found == {f"data:{mime};base64,AAAA": alt for mime, alt in ALTS.items()}
     assert page.title.string == "Learn <i>01_first</i>"
-
-
-def test_a_lesson_runs_in_its_folder_with_this_course_and_this_python(finished) -> None:
     said = {"python": sys.executable, "bar": "0", "folder": "notebooks", "epochs": 2}
     said |= {"lib": str(ROOT / "course_lib" / "__init__.py")}
     assert finished.results["05_last"]["verdicts"] == answers(said)
@@ -309,14 +305,13 @@ def test_a_failing_lesson_shows_how_far_it_came(finished, name, cell, line, erro
     assert kind in (finished.folder / f"{name}.html").read_text(encoding="utf-8")
 
 
-def test_a_cell_that_takes_too_long_fails(course: Path, capsys) -> None:
+def test_a_cell_that_takes_too_long_fails_and_save_keeps_fresh_outputs_and_nothing_else(
+    course, capsys
+):
     write_lesson(course / "notebooks", "04_hangs", "import time\ntime.sleep(600)", parameters="")
     assert cli.main(["run", "--only", "4", "--cell-timeout", "1"]) == 1
     said = "failed: 04_hangs, cell 1 (import time): CellTimeoutError: A cell timed out"
     assert said in capsys.readouterr().out
-
-
-def test_save_keeps_fresh_outputs_and_nothing_else(course: Path, capsys) -> None:
     path = write_lesson(course / "notebooks", "02_second", "2 + 2")
     broken = write_lesson(course / "notebooks", "03_broken", "print('begun')", "1 / 0")
     before, was_broken = nbformat.read(path, as_version=4), broken.read_bytes()
@@ -326,8 +321,7 @@ def test_save_keeps_fresh_outputs_and_nothing_else(course: Path, capsys) -> None
     after = nbformat.read(path, as_version=4)
     assert [cell.source for cell in after.cells] == [cell.source for cell in before.cells]
     assert [cell.get("execution_count") for cell in after.cells] == [None, 1, 2]
-    assert after.cells[2].outputs
-    assert set(after.metadata) == {"kernelspec", "language_info"}
+    assert after.cells[2].outputs and set(after.metadata) == {"kernelspec", "language_info"}
     assert [dict(cell.metadata) for cell in after.cells] == [{}, {"tags": ["parameters"]}, {}]
     assert {path.suffix for path in path.parent.iterdir()} == {".ipynb", ".toml"}
 
@@ -361,8 +355,7 @@ def test_resume_runs_what_failed_is_missing_or_has_changed(six, stand_in, capsys
     stand_in.ran.clear()
     capsys.readouterr()
     assert cli.main(["run", "--jobs", "1", "--resume"]) == 0
-    assert stand_in.ran == ["01", "02", "03", "04", "05"]
-    assert states(six) == "01 02 03 04 05 06"
+    assert stand_in.ran == ["01", "02", "03", "04", "05"] and states(six) == "01 02 03 04 05 06"
     table = capsys.readouterr().out.splitlines()
     kept = [line.split() for line in table if "0" in line[:1]]  # what was kept is there as well
     assert [line[1] for line in kept] == 5 * ["1800.0"] + ["9.0"]
@@ -395,8 +388,7 @@ def test_lessons_run_two_at_a_time_under_a_bar(course, stand_in, monkeypatch, ca
     assert "lessons:   0%" in capsys.readouterr().err
     stand_in.before = lambda lesson: threads.append("OMP_NUM_THREADS" in os.environ)
     assert cli.main(["run", "--only", "01", "--jobs", "2"]) == 0  # alone: it has all cores
-    assert cli.main(["run", "--jobs", "1"]) == 0
-    assert threads[2:] == [False, False, False]
+    assert cli.main(["run", "--jobs", "1"]) == 0 and threads[2:] == [False, False, False]
 
 
 def test_a_full_disk_ends_a_run_and_keeps_what_has_run(six, stand_in, monkeypatch, capsys) -> None:

@@ -89,15 +89,12 @@ def test_every_class_is_on_both_sides_of_a_split(counts, share):
         loaders.split(["bees"] * 9 + ["ants"], share, 0)
 
 
-def test_no_training_batch_has_one_photo_and_no_photo_is_left_unjudged(folder):
+def test_no_batch_has_one_photo_none_is_unjudged_and_without_augmentation_all_are_cut_alike(folder):
     made = loaders.make_loaders(folder, image_size=16, batch_size=5)
     assert [len(labels) for _, labels in made.train] == [5, 5, 5]  # of 16
     made = loaders.make_loaders(folder, image_size=16, batch_size=3, augment=False)
     assert [len(y) for part in (made.train, made.val) for _, y in part] == [3] * 5 + [1, 3, 1]
     assert len(loaders.make_loaders(folder, image_size=16, batch_size=1).train) == 16
-
-
-def test_without_augmentation_training_photos_are_as_in_evaluation(folder):
     listing = datasets.scan(folder)  # what an audit hands on
     plain = loaders.make_loaders(listing, None, 16, batch_size=99, augment=False).train
     (images, labels), photos = next(iter(plain)), plain.dataset

@@ -69,15 +69,13 @@ def test_means_are_over_the_runs_named_and_have_their_spread(frame):
         report.mean_std([])
 
 
-def test_a_table_has_the_same_columns_in_every_row():
+def test_a_table_has_the_same_columns_in_every_row_and_tuning_looks_at_validation_only():
     made = report.table([{"name": "a", "share": 0.5}, {"name": "b", "share": 2}])
     assert made.data == "| name | share |\n|---|---|\n| a | 0.500 |\n| b | 2 |"
     for rows in ([], [{"a": 1}, {"b": 2}], [{"a": 1, "b": 2}, {"b": 2, "a": 1}]):
         with pytest.raises(ValueError, match="at least one row, and the same columns"):
             report.table(rows)
 
-
-def test_tuning_looks_at_validation_only_and_takes_the_first_of_equals():
     def run(seed, rate, labels):
         return {"a": (-abs(rate - 2 - seed), 10 * rate + labels), "b": (0.5, rate)}
 

@@ -152,7 +152,7 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(with_val):
         assert vars(parts) | {"seconds": 0} == vars(whole) | {"seconds": 0}
 
 
-def test_every_example_counts_alike():
+def test_every_example_counts_alike_and_predicting_is_exact_and_leaves_the_mode():
     model, data = linear().eval(), points(22)
     fit(model)
     whole, ragged = (training.evaluate(model, DataLoader(data, n), "cpu") for n in (22, 21))
@@ -163,9 +163,6 @@ def test_every_example_counts_alike():
     assert found.probabilities.tolist() == [pytest.approx([0.25, 0.75])] * 4
     assert found.classes.tolist() == [1] * 4 and found.metrics.accuracy == 0.75
     assert found.metrics.loss == pytest.approx((3 * np.log(4 / 3) + np.log(4)) / 4)
-
-
-def test_predicting_is_exact_in_order_and_leaves_the_mode():
     model, data, seen = nn.Linear(4, 2).train(), points(10), []
     model.register_forward_hook(lambda m, _, out: seen.append((m.training, out.is_inference())))
     found = training.predict(model, DataLoader(data, 4))
@@ -261,9 +258,8 @@ def test_bfloat16_is_taken_where_device_and_model_gain_by_it(monkeypatch):
         assert ask("cpu") is any(answers) and not ask("mps")
     for name in ("avx512_bf16", "amx_tile"):
         monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")  # a torch that does not tell
-    monkeypatch.setattr(
-        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
-    )
+    emulated = lambda including_emulation=True: including_emulation  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", emulated)
     assert not ask("cuda") and not ask("cpu")  # what is emulated is slow
 
 
