@@ -112,7 +112,7 @@ def test_a_fault_in_the_page_is_seen(script: str, words: str, clean: Notebook) -
         assert_seen(attrgetter("troubles"), "console: ", clean)  # that nobody answered
 
 
-def test_a_figure_that_vanishes_and_a_cell_that_is_not_run_are_seen(clean: Notebook) -> None:
+def test_a_vanished_figure_a_cell_that_is_not_run_and_a_kernel_that_dies_are_seen(clean) -> None:
     clean.cell(1).locator("img").evaluate("img => img.remove()")
     assert in_pictures(clean) == ["cell 1: 0 of 1 pictures are on the page"]
     clean.cell(1).locator(".cm-content").click()
@@ -126,9 +126,6 @@ def test_a_figure_that_vanishes_and_a_cell_that_is_not_run_are_seen(clean: Noteb
     assert in_outputs(clean) == ["cell 2: ZeroDivisionError: division by zero", "cell 3: not run"]
     clean.type(2, "2 + 2")
     clean.run_all()
-
-
-def test_a_kernel_that_dies_is_seen(clean: Notebook) -> None:
     clean.type(2, "import os; os._exit(1)")
     clean.menu("Run", "Run All Cells")
     clean.page.wait_for_selector(".jp-Dialog")

@@ -70,11 +70,8 @@ def with_values(source: str, values: dict[str, Any]) -> str:
     return source
 
 
-def test_the_saved_lesson_is_shown_whole(opened: Notebook) -> None:
+def test_the_saved_lesson_is_shown_whole_and_its_quiz_answers_a_click(opened: Notebook) -> None:
     assert faults.all_of(opened) == []
-
-
-def test_the_quiz_answers_a_click(opened: Notebook) -> None:
     (quiz,) = [i for i, cell in enumerate(opened.cells()) if "## Quick quiz" in cell["source"]]
     opened.cell(quiz).scroll_into_view_if_needed()  # JupyterLab draws what comes into sight
     folds = opened.page.locator(".jp-MarkdownOutput details").filter(has_text=VERDICT)

@@ -40,16 +40,12 @@ def test_the_untouched_stub_is_no_attempt_and_the_solution_is_right(number, name
 
 
 @each_exercise
-def test_mistakes_are_met_with_a_hint(number: str, name: str, capsys: Capsys) -> None:
+def test_mistakes_are_met_with_a_hint_and_there_are_enough_of_both(number, name, capsys) -> None:
     for code, hint in wrong_answers(number)[name]:
         out = said(number, f"{code}\n{exercises(number)[name].call}", capsys)
         assert out.startswith("wrong: "), code
         assert hint in out, code
         assert out.count("\n") == 1, code
-
-
-@each_exercise
-def test_there_are_mistakes_and_hints_enough(number: str, name: str, capsys: Capsys) -> None:
     assert len({hint for _, hint in wrong_answers(number)[name]}) >= 2
     exercise = getattr(getattr(checks, f"lesson_{number}"), name)
     assert len(exercise.hints) >= 2

@@ -22,7 +22,7 @@ def test_the_camera_ages_from_photo_to_sketch() -> None:
     assert np.abs(np.asarray(lesson.aged(photo, 0.5)) - half).max() <= 1
 
 
-def test_the_classifier_needs_signal_and_bears_constant_features() -> None:
+def test_the_classifier_needs_signal_and_the_small_network_takes_any_size_of_image() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     x = rng.normal(size=(60, 200)) + 3 * y[:, None] * (np.arange(200) < 20)
@@ -30,9 +30,6 @@ def test_the_classifier_needs_signal_and_bears_constant_features() -> None:
     assert lesson.classifier().fit(x[:40], y[:40]).score(x[40:], y[40:]) > 0.9
     shuffled = rng.permutation(y)
     assert lesson.classifier().fit(x[:40], shuffled[:40]).score(x[40:], shuffled[40:]) < 0.8
-
-
-def test_the_small_network_takes_any_size_of_image() -> None:
     network = lesson.small_network()
     for side in (16, 64, 65):
         assert network(torch.zeros(2, 3, side, side)).shape == (2, 3)

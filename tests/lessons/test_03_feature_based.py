@@ -85,12 +85,16 @@ def test_transport_sends_everything_to_what_is_near() -> None:
     np.testing.assert_allclose(blurred, [pool.mean(axis=0)] * 5, atol=2)
 
 
-def test_the_gradient_is_reversed() -> None:
+def test_the_gradient_is_reversed_and_a_distance_tells_separate_domains() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     out = lesson.reverse(x, 0.25)
     assert torch.equal(out, x)
     (out**2).sum().backward()
     torch.testing.assert_close(x.grad, -0.25 * 2 * x.detach())
+    rng = np.random.default_rng(0)
+    x, pool = rng.normal(size=(100, 3)), rng.normal(size=(100, 3))
+    assert lesson.a_distance(x, pool, pool) < 0.4
+    assert lesson.a_distance(100 * x, 100 * pool + 900, pool) > 1.9
 
 
 def test_reverse_validation_prefers_what_carries_over() -> None:
@@ -104,10 +108,3 @@ def test_reverse_validation_prefers_what_carries_over() -> None:
     # A pool that is called one class entirely has no round trip.
     nothing = lesson.judge((x, pool + np.array([99, 0]), test), y, labels, seed=0)
     assert nothing["accuracy"][0] == 0
-
-
-def test_a_distance_of_equal_and_of_separate_domains() -> None:
-    rng = np.random.default_rng(0)
-    x, pool = rng.normal(size=(100, 3)), rng.normal(size=(100, 3))
-    assert lesson.a_distance(x, pool, pool) < 0.4
-    assert lesson.a_distance(100 * x, 100 * pool + 900, pool) > 1.9

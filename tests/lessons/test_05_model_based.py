@@ -33,7 +33,7 @@ def test_the_pieces_of_the_backbone_say_what_the_whole_says() -> None:
     assert len(pieces) == 18
 
 
-def test_one_pass_keeps_means_and_maps(layers: list[nn.Module]) -> None:
+def test_one_pass_keeps_means_and_maps_and_training_the_top_leaves_the_layers(layers) -> None:
     x = torch.randn(35, 3, 8, 8)  # more than one batch, the last one ragged
     means, maps = lesson.pass_once(layers, x, depths=(0, 1, 3))
     assert [m.shape for m in means] == [(35, 4), (35, 5), (35, 6)]
@@ -43,9 +43,6 @@ def test_one_pass_keeps_means_and_maps(layers: list[nn.Module]) -> None:
         torch.testing.assert_close(maps[1], layers[1](first))
         torch.testing.assert_close(maps[0], layers[2](layers[1](first)))
     assert torch.equal(maps[3], x)
-
-
-def test_training_the_top_leaves_the_layers_as_they_are(layers: list[nn.Module]) -> None:
     before = [p.clone() for layer in layers for p in layer.state_dict().values()]
     x, y = torch.randn(20, 4, 6, 6), torch.arange(20) % 2
     top = lesson.top_of(layers, 2, 2, seed=0, width=6)

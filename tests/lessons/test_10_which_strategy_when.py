@@ -46,7 +46,7 @@ def test_training_learns_and_repeats_itself_and_leaves_the_mode() -> None:
     assert first[0].num_batches_tracked == 0 and torch.equal(untouched[1].weight, start[1].weight)
 
 
-def test_each_photo_is_seen_once_before_any_is_seen_twice() -> None:
+def test_each_photo_is_seen_before_any_is_twice_and_a_draw_is_balanced_and_not_in_validation():
     seen: list[float] = []
 
     class Witness(nn.Linear):
@@ -57,9 +57,6 @@ def test_each_photo_is_seen_once_before_any_is_seen_twice() -> None:
     x = torch.arange(40.0)[:, None] / 40
     lesson.train(Witness(1, 2), x, torch.arange(40) % 2, 0.001, 80 // lesson.batch_size, 0)
     assert len(seen) == 80 and sorted(seen[:40]) == sorted(seen[40:]) == sorted(x[:, 0].tolist())
-
-
-def test_a_draw_is_balanced_and_apart_from_validation() -> None:
     chosen, val = lesson.draw(seed=3, n=4)
     labels = lesson.labels["train"].numpy()
     assert np.bincount(labels[chosen]).tolist() == [4, 4]

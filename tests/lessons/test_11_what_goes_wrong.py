@@ -98,7 +98,7 @@ def test_each_fault_fails_its_checks_and_no_other(fault: str) -> None:
     assert failed == given - {"left to the student"}
 
 
-def test_a_photo_that_is_turned_or_dimmed_is_not_the_photo() -> None:
+def test_a_photo_that_is_turned_or_dimmed_is_another_and_random_labels_never_fit() -> None:
     photos = toy.pixels["train"]
     seen = lesson.prepare(photos)
     assert lesson.sees_the_photo(seen, photos, TOY.preprocessing)
@@ -106,9 +106,6 @@ def test_a_photo_that_is_turned_or_dimmed_is_not_the_photo() -> None:
     assert not lesson.sees_the_photo(lesson.prepare(photos // 2), photos, TOY.preprocessing)
     assert not lesson.sees_the_photo(seen, photos, Preprocessing())  # other constants
     assert not lesson.sees_the_photo(seen * math.nan, photos, TOY.preprocessing)
-
-
-def test_random_labels_never_fit() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(200) % 2
     x = rng.normal(size=(200, 5)) + 2 * y[:, None]

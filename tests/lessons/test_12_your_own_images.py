@@ -27,7 +27,7 @@ def paths(found: audit.Audit, kind: str) -> list[Path]:
     return [problem.path for problem in found.problems if problem.kind == kind]
 
 
-def test_the_folder_is_what_the_lesson_says(grounds: Path) -> None:
+def test_the_folder_is_what_the_lesson_says_and_every_fault_planted_is_found(grounds: Path) -> None:
     found = audit.audit(grounds)
     assert {problem.kind for problem in found.problems} == {"imbalance"}
     listing = datasets.scan(grounds)
@@ -39,9 +39,6 @@ def test_the_folder_is_what_the_lesson_says(grounds: Path) -> None:
     assert {picture.size for picture in found.pictures} == {(256, 256), (256, 176)}
     of_class = {name: [p.grey for p in found.pictures if p.label == name] for name in CLASSES}
     assert all(0 < np.mean(greys) < 0.4 for greys in of_class.values())
-
-
-def test_every_fault_that_is_planted_is_found(grounds: Path) -> None:
     whole = datasets.scan(grounds)
     lesson.plant(grounds)
     found = audit.audit(grounds)

@@ -10,7 +10,7 @@ from course_lib.training import Predictions
 lesson = definitions("14", own=50, maps={})
 
 
-def test_the_right_quarter_is_covered() -> None:
+def test_the_right_quarter_is_covered_and_what_is_removed_is_gone_and_nothing_else() -> None:
     images = torch.ones(2, 3, 4, 4)
     hot = torch.arange(16.0).view(1, 1, 4, 4).repeat(2, 1, 1, 1)
     covered = lesson.cover(images, hot)
@@ -19,6 +19,12 @@ def test_the_right_quarter_is_covered() -> None:
     assert lesson.cover(images, hot, share=0.5).sum() == 2 * 3 * 8
     centre = lesson.cover(images, lesson.centre_square(images))
     assert torch.all(centre[:, :, 1:3, 1:3] == 0) and centre.sum() == 2 * 3 * 12
+    rng = torch.Generator().manual_seed(0)
+    x, directions = torch.randn(8, 30, generator=rng), torch.randn(3, 30, generator=rng)
+    left = lesson.without(x, directions)
+    torch.testing.assert_close(left @ directions.T, torch.zeros(8, 3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(lesson.without(left, directions), left, atol=1e-5, rtol=0)
+    assert torch.linalg.matrix_rank(x - left) == 3
 
 
 def predictions(probability: list[float], right: list[bool]) -> Predictions:
@@ -51,12 +57,3 @@ def test_the_temperature_undoes_what_was_done_to_the_logits() -> None:
         assert found == pytest.approx(factor, rel=0.05)
         scaled = lesson.scaled(blown_up, found)
         assert torch.equal(scaled.classes, blown_up.classes) and lesson.ece(scaled) < 0.01
-
-
-def test_what_is_removed_is_gone_and_nothing_else() -> None:
-    rng = torch.Generator().manual_seed(0)
-    x, directions = torch.randn(8, 30, generator=rng), torch.randn(3, 30, generator=rng)
-    left = lesson.without(x, directions)
-    torch.testing.assert_close(left @ directions.T, torch.zeros(8, 3), atol=1e-4, rtol=0)
-    torch.testing.assert_close(lesson.without(left, directions), left, atol=1e-5, rtol=0)
-    assert torch.linalg.matrix_rank(x - left) == 3

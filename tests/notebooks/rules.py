@@ -1,6 +1,7 @@
-"""What every lesson must keep to. Each rule takes a notebook and its path, and lists the faults."""
+"""What every lesson must keep to: each function of a notebook and its path lists the faults."""
 
 import ast
+import inspect
 import itertools
 import re
 import statistics
@@ -15,7 +16,6 @@ from nbformat import NotebookNode
 from course_lib.tools.lessons import Value, read_parameters, verdicts
 
 Rule = Callable[[NotebookNode, Path], list[str]]
-RULES: list[Rule] = []
 
 MACHINE_PATHS = re.compile(
     r"/home/\w|/root/|/tmp/|/Users/\w|/private/var|/var/folders|/mnt/\w|/media/\w|site-packages"
@@ -35,11 +35,6 @@ OPTION = re.compile(r"<details><summary>(.+?)</summary>(Right|Wrong)\. \S.*?</de
 FENCED = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 NO_ALT_TEXT = re.compile(r"!\[\s*\]\(|<img(?![^>]*\balt=)")
 CAPTION = re.compile(r"\*\*Figure (\d+)\.\*\*\s+\S")
-
-
-def rule(function: Rule) -> Rule:
-    RULES.append(function)
-    return function
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -86,7 +81,6 @@ def headings(notebook: NotebookNode) -> list[str]:
     return [line.strip() for line in lines if re.match(r"#+ ", line)]
 
 
-@rule
 def file_is_named_and_small(notebook: NotebookNode, path: Path) -> list[str]:
     """``NN_name.ipynb`` below 1.5 MB."""
     faults = [] if re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name) else [f"name {path.name}"]
@@ -94,7 +88,6 @@ def file_is_named_and_small(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + ([f"{size / 1e6:.2f} MB"] if size >= 1.5e6 else [])
 
 
-@rule
 def format_is_valid(notebook: NotebookNode, path: Path) -> list[str]:
     """Format 4.5 or later of nbformat's schema."""
     if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):
@@ -105,7 +98,6 @@ def format_is_valid(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + (["two cells have the same id"] if len(set(ids)) < len(ids) else [])
 
 
-@rule
 def metadata_are_minimal(notebook: NotebookNode, path: Path) -> list[str]:
     """The kernel is python3, and nothing changes from machine to machine or from run to run."""
     name = notebook.metadata.get("kernelspec", {}).get("name")
@@ -121,7 +113,6 @@ def metadata_are_minimal(notebook: NotebookNode, path: Path) -> list[str]:
     return sorted(faults)
 
 
-@rule
 def no_attachments_and_no_widgets(notebook: NotebookNode, path: Path) -> list[str]:
     """Pictures come from code or files; a saved widget shows nothing without its kernel."""
     cells = enumerate(notebook.cells, start=1)
@@ -131,7 +122,6 @@ def no_attachments_and_no_widgets(notebook: NotebookNode, path: Path) -> list[st
     return faults + ["notebook metadata: widgets"] * ("widgets" in notebook.metadata)
 
 
-@rule
 def executed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
     """Counts 1 to n: run from the top in a fresh kernel. nbval skips cells that have no count."""
     counts = [cell.execution_count for _, cell in code_cells(notebook)]
@@ -139,7 +129,6 @@ def executed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
     return [] if in_order else [f"execution counts {counts}"]
 
 
-@rule
 def no_errors_and_no_warnings(notebook: NotebookNode, path: Path) -> list[str]:
     """No cell ended in an exception or printed to stderr."""
     outputs = list(all_outputs(notebook))
@@ -148,7 +137,6 @@ def no_errors_and_no_warnings(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + [f"{where}: {text[:100]!r}" for where, text in printed]
 
 
-@rule
 def no_machine_paths_and_no_hosts(notebook: NotebookNode, path: Path) -> list[str]:
     """No folder of whoever saved it, no address of a private network, no package index."""
     pairs = itertools.product((MACHINE_PATHS, HOSTS), texts(notebook))
@@ -156,7 +144,6 @@ def no_machine_paths_and_no_hosts(notebook: NotebookNode, path: Path) -> list[st
     return [f"{where}: {match[0]!r}" for where, match in found if match]
 
 
-@rule
 def outputs_compared_or_reasoned(notebook: NotebookNode, path: Path) -> list[str]:
     """Whatever nbval does not compare says why, and nothing is skipped."""
     faults = []
@@ -172,7 +159,6 @@ def outputs_compared_or_reasoned(notebook: NotebookNode, path: Path) -> list[str
     return faults
 
 
-@rule
 def at_least_half_compared(notebook: NotebookNode, path: Path) -> list[str]:
     """Of the cells that show something, and of all code cells."""
     cells = [cell for _, cell in code_cells(notebook)]
@@ -184,7 +170,6 @@ def at_least_half_compared(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-@rule
 def parameters_are_plain(notebook: NotebookNode, path: Path) -> list[str]:
     """One parameters cell, before other code reads them, of plain values and nothing else."""
     found = [cell for _, cell in code_cells(notebook) if "parameters" in tags(cell)]
@@ -196,7 +181,6 @@ def parameters_are_plain(notebook: NotebookNode, path: Path) -> list[str]:
         return [str(error)]
 
 
-@rule
 def parameters_are_used(notebook: NotebookNode, path: Path) -> list[str]:
     """A later cell reads each parameter, and none sets it anew."""
     cells = code_cells(notebook)
@@ -211,7 +195,6 @@ def parameters_are_used(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + [f"{where} sets {name} anew" for where, name in sorted(anew)]
 
 
-@rule
 def functions_keep_their_names(notebook: NotebookNode, path: Path) -> list[str]:
     """No cell gives the name of an earlier cell's function to something else: readers call it."""
     defined, faults = {}, []
@@ -226,7 +209,6 @@ def functions_keep_their_names(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-@rule
 def figures_have_alt_text(notebook: NotebookNode, path: Path) -> list[str]:
     """Figures come from ``course_lib.plots.show`` with a full description."""
     faults = []
@@ -248,7 +230,6 @@ def figures_have_alt_text(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-@rule
 def figures_have_captions(notebook: NotebookNode, path: Path) -> list[str]:
     """Between a figure and the next code stands ``**Figure N.**``, N counting from 1."""
     faults: list[str] = []
@@ -268,7 +249,6 @@ def figures_have_captions(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-@rule
 def code_is_in_small_pieces(notebook: NotebookNode, path: Path) -> list[str]:
     """At most 25 lines a cell, half of the cells at most 15."""
     lengths = {where: len(cell.source.splitlines()) for where, cell in code_cells(notebook)}
@@ -277,7 +257,6 @@ def code_is_in_small_pieces(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + ([f"median {middle:g} lines"] if middle > 15 else [])
 
 
-@rule
 def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
     """Title, what one learns, needs and how long; recap and further reading."""
     first = notebook.cells[0] if notebook.cells else {"cell_type": "none", "source": ""}
@@ -293,7 +272,6 @@ def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + ([f"{len(titles)} titles"] if len(titles) > 1 else [])
 
 
-@rule
 def quiz_answers_every_option(notebook: NotebookNode, path: Path) -> list[str]:
     """A quick quiz has three questions, each with three options or more, one of them right."""
     _, found, text = "\n".join(prose(notebook)).partition("## Quick quiz\n")
@@ -308,7 +286,6 @@ def quiz_answers_every_option(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-@rule
 def verdicts_are_few(notebook: NotebookNode, path: Path) -> list[str]:
     """At most five questions answered by a comparison, and five exact facts."""
     said = "".join(output.get("text", "") for _, output in all_outputs(notebook))
@@ -317,7 +294,6 @@ def verdicts_are_few(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + ([f"{n} verdicts"] if (n := len(verdicts(notebook))) > 5 else [])
 
 
-@rule
 def it_is_short(notebook: NotebookNode, path: Path) -> list[str]:
     """At most 70 cells, 350 lines of code and 2,700 words of prose."""
     lines = sum(cell.source.count("\n") + 1 for _, cell in code_cells(notebook))
@@ -346,3 +322,10 @@ def preset_faults(presets: dict[str, dict], lessons: dict[str, dict[str, Value]]
             if not among:
                 faults.append(f"{preset}.{key}: no such lesson")
     return faults
+
+
+def _is_rule(one: object) -> bool:
+    return inspect.isfunction(one) and [*inspect.signature(one).parameters] == ["notebook", "path"]
+
+
+RULES: list[Rule] = [one for one in [*vars().values()] if _is_rule(one)]

@@ -85,7 +85,7 @@ def test_what_is_not_found_is_named(dataset, tmp_path, monkeypatch):
     assert "did you mean 'hymenoptera'?" in message_of(ValueError, find, "HYMENOPTERA")
 
 
-def test_missing_folders_are_named_and_the_photos_may_lie_where_the_variable_says(
+def test_missing_folders_are_named_and_the_variable_says_where_photos_lie(
     course, tmp_path, monkeypatch
 ):
     field = course / "data" / "insects" / "field"

@@ -166,7 +166,7 @@ def toy(labels: list[int]) -> features.Domain:
     return features.Domain("toy", x, np.array(labels, dtype=int), ("ants", "bees"))
 
 
-def test_some_images_are_taken_from_every_class_without_repeats():
+def test_some_images_of_every_class_are_taken_and_batches_are_drawn_by_their_own_generator():
     part = toy([0, 1] * 3).take([4, 1])
     assert part.x.tolist() == [[12, 13, 14], [3, 4, 5]] and part.y.tolist() == [0, 1]
     assert len(toy([0, 1]).take([])) == 0
@@ -177,9 +177,6 @@ def test_some_images_are_taken_from_every_class_without_repeats():
         assert len(toy(labels).few(0, np.random.default_rng(0))) == 0
         with pytest.raises(ValueError, match="toy has 0 of 'ants', not 1"):
             toy(labels).few(1, np.random.default_rng(0))
-
-
-def test_batches_of_features_are_drawn_by_their_own_generator():
     x = torch.arange(5 * 7).reshape(5, 7, 1).float()
     own = torch.Generator()
     made, drawn = features.FeatureBatches(x, torch.arange(7), 3, own), set()

@@ -140,7 +140,7 @@ def test_a_wrong_request_is_one_line_and_writes_nothing(course, capsys, given, e
     assert sorted(Path.cwd().rglob("*")) == before
 
 
-def test_what_is_typed_is_stronger_than_presets_and_takes_the_default_s_type(course) -> None:
+def test_parameters_are_read_and_what_is_typed_is_stronger_than_presets_and_takes_the_type(course):
     found = lessons.find_lessons(course / "notebooks")
     tables, seconds = lessons.read_preset(course / "notebooks", "smoke")
     assert seconds == 500 and lessons.read_preset(course / "notebooks", "default") == ({}, 1800)
@@ -150,6 +150,10 @@ def test_what_is_typed_is_stronger_than_presets_and_takes_the_default_s_type(cou
     assert second == {"epochs": 9} and type(first["rate"]) is float
     typed = [("name", "7"), ("rate", "1e-3")]
     assert lessons.plan(found, {}, typed)[0] == {"rate": 0.001, "name": "7"}
+    source = "# comment\nepochs = 3  # note\nrate = -1e-3\nname = 'a b'\nquick = False\nmany = [1]"
+    read = lessons.read_parameters(source)
+    assert read == {"epochs": 3, "rate": -0.001, "name": "a b", "quick": False, "many": [1]}
+    assert lessons.read_parameters("") == {}
 
 
 def test_paths_start_where_the_person_stands(course, stand_in, tmp_path, monkeypatch) -> None:
@@ -187,13 +191,6 @@ def test_a_parameters_cell_must_be_plain(course: Path, value: str) -> None:
     path = write_lesson(course, "03_third", parameters=f"epochs = {value}")
     with pytest.raises(ValueError, match=r"03_third\.ipynb cannot be read: in the parameters cell"):
         lessons.read_lesson(path)
-
-
-def test_parameters_are_read_without_running() -> None:
-    source = "# comment\nepochs = 3  # note\nrate = -1e-3\nname = 'a b'\nquick = False\nmany = [1]"
-    read = lessons.read_parameters(source)
-    assert read == {"epochs": 3, "rate": -0.001, "name": "a b", "quick": False, "many": [1]}
-    assert lessons.read_parameters("") == {}
 
 
 def test_files_that_cannot_be_read_are_named(course: Path, tmp_path: Path) -> None:
@@ -250,7 +247,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     return SimpleNamespace(code=code, folder=folder, results=results, about=about, **said)
 
 
-def test_a_run_keeps_everything_and_logs_each_lesson(finished: SimpleNamespace) -> None:
+def test_a_run_keeps_all_logs_it_and_describes_figures_with_this_python_in_its_folder(finished):
     assert (finished.code, finished.err) == (1, "")
     assert list(finished.results) == ["01_first", "02_raises", "03_dies", "05_last"]
     files = {f"{name}.{kind}" for name in finished.results for kind in ("html", "ipynb")}
@@ -271,9 +268,6 @@ def test_a_run_keeps_everything_and_logs_each_lesson(finished: SimpleNamespace) 
         begins = lines.index(f"{name}: started")
         assert begins < lines.index(f"{name}: {result['status']} after {result['seconds']} s")
     assert len(lines) == 2 * len(finished.results)
-
-
-def test_pages_describe_their_figures_and_lessons_run_in_their_folder_with_this_python(finished):
     text = (finished.folder / "01_first.html").read_text(encoding="utf-8")
     page = BeautifulSoup(text, "html.parser")
     found = {image["src"]: image["alt"] for image in page.select("img")}
@@ -305,9 +299,7 @@ def test_a_failing_lesson_shows_how_far_it_came(finished, name, cell, line, erro
     assert kind in (finished.folder / f"{name}.html").read_text(encoding="utf-8")
 
 
-def test_a_cell_that_takes_too_long_fails_and_save_keeps_fresh_outputs_and_nothing_else(
-    course, capsys
-):
+def test_a_cell_that_takes_too_long_fails_and_save_keeps_fresh_outputs_only(course, capsys):
     write_lesson(course / "notebooks", "04_hangs", "import time\ntime.sleep(600)", parameters="")
     assert cli.main(["run", "--only", "4", "--cell-timeout", "1"]) == 1
     said = "failed: 04_hangs, cell 1 (import time): CellTimeoutError: A cell timed out"

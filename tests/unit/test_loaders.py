@@ -102,13 +102,10 @@ def test_no_batch_has_one_photo_none_is_unjudged_and_without_augmentation_all_ar
     assert torch.equal(images, torch.stack([PLAIN(photos.pixels(i)) for i in range(16)]))
 
 
-def test_unnormalise_is_the_inverse_and_can_be_shown():
+def test_unnormalise_is_the_inverse_and_other_pipelines_are_given_the_photo_as_bytes(folder):
     pixels = torch.rand(2, 3, 4, 5) * 2 - 0.5
     back = loaders.unnormalise(loaders.to_tensor(OTHER)[-1](pixels), OTHER)
     assert torch.allclose(back, pixels.clamp(0, 1), atol=1e-6)
-
-
-def test_other_pipelines_are_given_the_photo_as_bytes(folder):
     photos = loaders.Photos(images_of(folder, "bees"), lambda photo: photo)
     pixels, label = photos[3]
     assert (pixels.dtype, pixels.shape, label, len(photos)) == (torch.uint8, (3, 32, 40), 1, 10)

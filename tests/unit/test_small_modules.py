@@ -110,7 +110,7 @@ def test_photos_are_shown_as_jpeg_and_drawings_as_png_with_alt_text(monkeypatch)
         assert image.format == kind.upper() and image.width > 100
 
 
-def test_a_grid_draws_every_image_in_rows_and_tells_right_from_wrong():
+def test_a_grid_draws_images_in_rows_tells_right_from_wrong_and_the_matrix_counts_true_rows():
     images = [torch.full((3, 4, 4), i / 5) for i in range(7)]
     names = [str(i) for i in range(7)]
     figure = plots.image_grid(images, names, columns=3, title="T", colors=["red"] * 7)
@@ -129,9 +129,6 @@ def test_a_grid_draws_every_image_in_rows_and_tells_right_from_wrong():
     edges = [axis.spines["left"].get_edgecolor() for axis in figure.axes]
     assert edges[0] == edges[2] != edges[1] and figure.get_suptitle() == "T"
     assert len({axis.title.get_color() for axis in figure.axes}) == 2
-
-
-def test_the_confusion_matrix_counts_true_classes_in_rows():
     logits = torch.tensor([[0.0, 1.0, 0.0]] * 3)  # of three classes, one was never there
     lopsided = Predictions(logits, torch.tensor([0, 0, 1]))
     axis = plots.confusion_matrix(lopsided, ("ants", "bees", "flies"), title="T").axes[0]
@@ -184,13 +181,10 @@ def test_names_are_drawn_as_they_are(kind, monkeypatch):
     assert "US$5 or $10" in "\n".join(drawn)
 
 
-def test_names_stand_in_tables_as_they_are():
+def test_names_in_tables_are_as_they_are_and_signs_of_no_font_are_noted_once(monkeypatch, capsys):
     page = BeautifulSoup(markdown2html(report.table([{"n": "$5|$6 <b>"}]).data), "html.parser")
     assert [cell.text for cell in page.find_all("td")] == ["$5|$6 <b>"]
     assert not any("$5" in text for text in page.strings)  # MathJax pairs dollars of one text
-
-
-def test_signs_that_no_font_has_are_noted_once_and_other_warnings_pass(monkeypatch, capsys):
     monkeypatch.setattr(plots, "display", lambda *_, **__: None)
     monkeypatch.setattr(plots, "NOTED", [])
     monkeypatch.setitem(plots.rcParams, "font.family", ["DejaVu Sans"])
