@@ -47,9 +47,7 @@ def file(exported: export.Exported, tmp_path_factory: pytest.TempPathFactory) ->
     return path
 
 
-def test_everything_comes_back_with_the_logits_of_a_fresh_process(
-    exported, file, photos
-):
+def test_everything_comes_back_with_the_logits_of_a_fresh_process(exported, file, photos):
     loaded = export.load(file)
     assert (loaded.classes, loaded.backbone, loaded.image_size) == (CLASSES, "resnet18", SIZE)
     assert loaded.model.preprocessing == exported.model.preprocessing

@@ -87,9 +87,7 @@ def test_field_and_dusk_are_paired_which_the_measure_of_likeness_sees(photos, in
     assert np.median([likeness[path] for path in likeness if "/val/" in path]) > ALIKE
 
 
-def test_index_covers_every_photo_insects_are_visible_and_no_seed_is_used_twice(
-    photos, index
-):
+def test_index_covers_every_photo_insects_are_visible_and_no_seed_is_used_twice(photos, index):
     assert list(index) == sorted(photos)
     for path, row in index.items():
         assert [row["domain"], row["split"], row["label"]] == path.split("/")[:-1]
