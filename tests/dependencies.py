@@ -34,7 +34,6 @@ def direct() -> list[Requirement]:
 
 
 def tree() -> dict[str, str]:
-    """Installed packages that the course stands on: canonical names to versions."""
     found: dict[str, str] = {}
     waiting, seen = direct(), set()
     while waiting:

@@ -209,7 +209,6 @@ class Notebook:
         self.page.wait_for_function(IS_CLEAR)
 
     def run_all(self) -> None:
-        """Clear all outputs, run all cells by the menu, and wait until none is left to run."""
         self.clear()
         self.menu("Run", "Run All Cells")
         self.wait_until_run()
@@ -218,7 +217,6 @@ class Notebook:
         self.page.wait_for_function(HAS_ENDED, timeout=LESSON_PATIENCE)
 
     def cells(self) -> list[dict[str, Any]]:
-        """All cells as JupyterLab has them now: type, source, tags, count, outputs."""
         return self.page.evaluate(CELLS)
 
     def cell(self, index: int) -> Locator:
@@ -231,22 +229,17 @@ class Notebook:
         assert self.cells()[index]["source"] == code
 
     def run(self, index: int) -> str:
-        """Run the cell that is being edited; what it printed."""
         before = max(cell["count"] or 0 for cell in self.cells())
         self.page.keyboard.press("Shift+Enter")
         self.page.wait_for_function(CELL_HAS_ENDED, arg=[index, before])
         return "".join(text_of(output) for output in self.cells()[index]["outputs"])
 
     def tab_to(self, selector: str, most: int = 10) -> ElementHandle:
-        """Press Tab until this is on the page; then it, as it is now."""
         for _ in range(most):
             self.page.keyboard.press("Tab")
             if found := self.page.locator(selector).element_handles():
                 return found[0]
         raise AssertionError(f"{most} times Tab do not lead to {selector}")
-
-    def bars_seen(self) -> int:
-        return self.page.evaluate("() => window.barsSeen")
 
     def screenshot(self, path: Path) -> None:
         height = self.page.evaluate(LENGTH)

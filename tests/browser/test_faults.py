@@ -79,7 +79,6 @@ def ants(browser: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def clean(ants: Notebook) -> Iterator[Notebook]:
-    """Before and after each test nothing is wrong."""
     assert all_of(ants) == []
     yield ants
     ants.type(2, "2 + 2")

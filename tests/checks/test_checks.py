@@ -19,7 +19,6 @@ each_exercise = pytest.mark.parametrize(("number", "name"), CASES)
 
 
 def said(number: str, code: str, capsys: Capsys) -> str:
-    """Run an exercise cell after the lesson's imports; what the check says."""
     exec(code, dict(imports(number)))
     return capsys.readouterr().out
 

@@ -21,8 +21,6 @@ FUNCTIONS = [case for case in CASES if case[1] not in ("what_changed", "diagnosi
 
 
 class Hostile:
-    """Whatever is asked of it, it raises."""
-
     def __eq__(self, *arguments: object) -> bool:
         raise RuntimeError("\ud800")
 
@@ -140,7 +138,6 @@ def test_an_answer_to_one_input_only_is_wrong_and_spoilt_arguments_spoil_nothing
 
 
 def as_type(found: object, convert: Callable) -> object:
-    """An answer in another type, if it consists of numbers."""
     if isinstance(found, dict):
         return {name: as_type(value, convert) for name, value in found.items()}
     is_number = isinstance(found, (bool, int, float, np.ndarray, np.generic, torch.Tensor))

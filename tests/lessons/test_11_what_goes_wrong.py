@@ -30,7 +30,6 @@ EVERY_FAULT = sorted({fault for faults in FAULTS.values() for fault in faults})
 
 
 def small_world() -> SimpleNamespace:
-    """A small world: photos of two classes that differ in colour, and a body for them."""
     rng = torch.Generator().manual_seed(0)
     pixels, labels = {}, {}
     for split, count in (("train", 60), ("test", 20)):
@@ -52,7 +51,6 @@ lesson = definitions("11", **values, batch_size=10, epochs=3, learning_rate=0.02
 
 
 def judged(**parts: object) -> dict[str, bool]:
-    """All checks of the lesson on a program for the toy world."""
     program, norm = lesson.program(**parts), TOY.preprocessing
     log = lesson.run(program, 0)
     seen = lesson.look(program.prepare, program.observe)
@@ -72,7 +70,6 @@ def judged(**parts: object) -> dict[str, bool]:
 
 
 def part_of(fault: str) -> dict[str, object]:
-    """The part of a program that a fault replaces, as the lesson's list has it."""
     every = lesson.FAULTS.values()
     (found,) = [parts for parts in every if next(iter(parts.values())).__name__ == fault]
     return found

@@ -32,7 +32,6 @@ Change = Callable[[NotebookNode], object]
 
 
 def lesson() -> NotebookNode:
-    """Write a lesson that keeps to every rule, not yet executed."""
     ignored = {"tags": [IGNORE, "reason-timing"]}
     cells = [
         new_markdown_cell(OPENING),
@@ -48,7 +47,6 @@ def lesson() -> NotebookNode:
 
 
 def execute(notebook: NotebookNode, path: Path) -> NotebookNode:
-    """Run a notebook and save it as a lesson is saved."""
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, path)
     with kernel_environment():
@@ -266,7 +264,7 @@ def test_every_changed_output_is_found(tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_dies_and_a_cell_that_outlives_its_time_are_found(tmp_path: Path) -> None:
-    """nbval waits for the dead kernel until the cell's time is over."""
+    """nbval waits for a dead kernel until the time is over, and by itself passes the other."""
     path = tmp_path / "01_dead.ipynb"
     cells = [new_code_cell("import os\nos._exit(0)", execution_count=1)]
     nbformat.write(new_notebook(cells=cells), path)

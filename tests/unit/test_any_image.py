@@ -27,7 +27,6 @@ PAIRS = [(kind, mode) for kind, modes in KINDS.items() for mode in modes]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A file that each example writes anew."""
     return tmp_path_factory.mktemp("any image") / "photo.jpg"
 
 
@@ -38,7 +37,6 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def made_up(kind: str, mode: str, width: int, height: int, seed: int = 0) -> Image.Image:
-    """An image of random pixels, in a mode that this format can hold."""
     pixels = np.random.default_rng(seed)
     if mode.startswith("I"):
         deep = pixels.integers(0, 2**16, (height, width))

@@ -37,7 +37,6 @@ def here(task: Task) -> Outcome:
 
 
 def bench(*options: str, measure=here) -> int:
-    """Run the benchmark in this process, without workers."""
     settings = ("--image-size", "32", "--device", "cpu", "--repeats", "1")
     return speed.main([*settings, *options], measure)
 

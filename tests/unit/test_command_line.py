@@ -67,17 +67,21 @@ def test_info_where_nothing_is_installed() -> None:
     assert done.stdout.startswith("0 of ") and "\ntorch is not installed: pip" in done.stdout
 
 
-def test_help_of_every_command_comes_without_heavy_packages() -> None:
+def test_help_of_every_command_and_the_runner_come_without_heavy_packages() -> None:
     code = """
 import sys
 from course_lib.tools import cli
 for name in ("", *"run save check book download train audit predict info".split()):
     try: cli.main(f"{name} --help".split())
     except SystemExit as end: assert end.code == 0
-print({"torch", "papermill", "nbconvert", "matplotlib", "pandas"} & set(sys.modules))
+heavy = {"torch", "matplotlib", "pandas", "sklearn"}
+print((heavy | {"papermill", "nbconvert"}) & set(sys.modules))
+from course_lib import datasets, progress
+from course_lib.tools import info, lessons
+print(heavy & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.endswith("set()\n"), done.stderr
+    assert done.stdout.endswith("set()\nset()\n"), done.stderr
     words = "run save check book download train audit predict bench info --preset --cell-timeout "
     for word in f"{words} --only --jobs --resume --from-scratch --lessons".split():
         assert f" {word} " in done.stdout or f"[{word} " in done.stdout, word

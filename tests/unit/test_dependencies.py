@@ -25,7 +25,6 @@ BY_HAND = {
 
 
 def licence(metadata: Message) -> str:
-    """What a package says of its licence: expression, else classifiers, else a text."""
     if expression := metadata.get("License-Expression"):
         return expression
     classifiers = metadata.get_all("Classifier") or []

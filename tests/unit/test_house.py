@@ -25,13 +25,11 @@ def lines(path: Path) -> int:
 
 
 def room(module: str) -> str:
-    """Room of a module such as ``course_lib.checks.lesson_00``."""
     part = f"{module}.".split(".")[1]
     return part if part in ALLOWED else "core"
 
 
 def imported(source: str) -> set[str]:
-    """Modules of the library that a source imports, wherever in it."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

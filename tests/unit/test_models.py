@@ -116,7 +116,6 @@ def test_bad_requests_are_named_before_a_download(name, how, message, hub, monke
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """An empty folder of torch.hub, and no network."""
     no_network = Mock(side_effect=OSError("no network in this test"))
     for place, name in ((socket.socket, "connect"), (socket, "getaddrinfo")):
         monkeypatch.setattr(place, name, no_network)

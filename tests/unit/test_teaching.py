@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from course_lib.tools import grade, slides
 
-IMPORTS = "%matplotlib inline\nimport os, time\nfrom course_lib import checks\nprint('right: no')"
+IMPORTS = "%matplotlib inline\nimport os\nfrom course_lib import checks\nprint('right: no')"
 SHARE = "def share(labels):\n    {}\n\nchecks.lesson_00.majority_share(share)"
 RIGHT = "return labels.bincount().max() / len(labels)"
 REST = "checks.lesson_00.zero_shot_answers(print)"
@@ -59,22 +59,19 @@ def test_every_answer_gets_its_state(tmp_path: Path, judged) -> None:
 
 def test_an_endless_answer_is_too_slow(tmp_path: Path, judged) -> None:
     write(tmp_path / "students" / "gus.ipynb", IMPORTS, SHARE.format("while True: ..."))
-    slow = ("too slow", "no answer within 0.05 seconds")
-    assert judged(0.05)["gus", "majority_share"] == slow
+    said = judged(0.05)["gus", "majority_share"]
+    assert said == ("too slow", "no answer within 0.05 seconds")
 
 
 def test_a_slide_has_a_heading_figures_with_their_texts_and_answers(tmp_path: Path) -> None:
-    image = {"image/png": "AAAA"}
-    shown = new_output("display_data", image, metadata={"image/png": {"alt": 'Two "<ants>"'}})
+    alt = {"image/png": {"alt": 'Two "<ants>"'}}
+    shown = new_output("display_data", {"image/png": "AAAA"}, metadata=alt)
     said = new_output("stream", text="noise\nIs a < b? holds: +0.1 ± 0.0 (3 seeds)\n")
-    write(
-        tmp_path / "01_a.ipynb",
-        new_markdown_cell("# Learn <i>it</i> & more\n\nAfter *this*.\n\n**You need** nothing."),
-        new_markdown_cell("## Plain\n\nFirst **words**.\n\nOthers."),
-        new_markdown_cell("## Shown\n\nUntold."),
-        new_code_cell("", outputs=[shown, said]),
-        new_markdown_cell("**Figure 1.** It is *so*.\n\n## Exercises\n\nNo slide."),
-    )
+    opening = "# Learn <i>it</i> & more\n\nAfter *this*.\n\n**You need** nothing."
+    before = f"{opening}\n\n## Plain\n\nFirst **words**.\n\nOthers.\n\n## Shown\n\nUntold."
+    after = "**Figure 1.** It is *so*.\n\n## Exercises\n\nNo slide."
+    cells = [new_markdown_cell(before), new_code_cell("", outputs=[shown, said])]
+    write(tmp_path / "01_a.ipynb", *cells, new_markdown_cell(after))
     (page,) = slides.build(tmp_path, tmp_path / "out")
     page = BeautifulSoup(page.read_text("utf-8"), "html.parser")
     first, plain, figure = page.select("section")

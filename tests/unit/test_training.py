@@ -220,8 +220,6 @@ def test_a_device_that_is_not_here_is_named(here, monkeypatch):
 
 
 class Small(nn.Module):
-    """A convolution and a linear layer; notes in which type of number it was computed."""
-
     def __init__(self, groups: int = 1) -> None:
         super().__init__()
         torch.manual_seed(0)
