@@ -39,15 +39,12 @@ def test_a_world_has_the_words_that_all_share_and_its_dangers_are_counted_and_gu
     assert lesson.dangers(LAW._replace(trigger="over"), path, states).tolist() == [[0, 0, 1, 0]]
 
 
-@pytest.mark.parametrize(
-    ("form", "expected"),
-    [
-        ("noisy-or", [0, 0.5, 0.75, 0.875]),
-        ("one is enough", [0, 0.5, 0.5, 0.5]),
-        ("two are needed", [0, 0, 0.5, 0.5]),
-        ("every pair", [0, 0, 0.5, 0.875]),
-    ],
-)
+@pytest.mark.parametrize(("form", "expected"), [
+    ("noisy-or", [0, 0.5, 0.75, 0.875]),
+    ("one is enough", [0, 0.5, 0.5, 0.5]),
+    ("two are needed", [0, 0, 0.5, 0.5]),
+    ("every pair", [0, 0, 0.5, 0.875]),
+])  # fmt: skip
 def test_forms_by_hand(form: str, expected: list[float]) -> None:
     found = lesson.chance(lesson.Law("", "", "", form), 0.5, np.arange(4))
     np.testing.assert_allclose(found, 1 - (1 - np.array(expected)) * (1 - lesson.STRAY))

@@ -22,18 +22,15 @@ def test_gradient_is_that_of_the_mean_loss() -> None:
     assert torch.equal(found, torch.cat([p.grad.flatten() for p in model.parameters()]))
 
 
-@pytest.mark.parametrize(
-    ("sizes", "weights", "batchnorm", "frozen", "exact"),
-    [
-        ([6, 6], [1, 1], False, False, True),
-        ([4, 4, 4], [1, 1, 1], False, False, True),
-        ([8, 4], [1, 1], False, False, False),
-        ([7, 3, 2], [7, 3, 2], False, False, True),
-        ([6, 6], [1, 1], True, False, False),
-        ([6, 6], [1, 1], True, True, True),
-        ([12], [1], True, False, True),
-    ],
-)
+@pytest.mark.parametrize(("sizes", "weights", "batchnorm", "frozen", "exact"), [
+    ([6, 6], [1, 1], False, False, True),
+    ([4, 4, 4], [1, 1, 1], False, False, True),
+    ([8, 4], [1, 1], False, False, False),
+    ([7, 3, 2], [7, 3, 2], False, False, True),
+    ([6, 6], [1, 1], True, False, False),
+    ([6, 6], [1, 1], True, True, True),
+    ([12], [1], True, False, True),
+])  # fmt: skip
 def test_when_the_mean_of_the_shares_is_the_whole(
     sizes: list[int], weights: list[int], batchnorm: bool, frozen: bool, exact: bool
 ) -> None:

@@ -139,15 +139,12 @@ def test_typed_paths_mean_what_they_mean_where_the_person_stands(tmp_path, monke
     assert cli.main(["run", "-p", "model_file", "m.onnx"]) == 2
 
 
-@pytest.mark.parametrize(
-    ("change", "again"),
-    [
-        (lambda image: None, False),
-        (lambda image: (image.write_text("bee"), os.utime(image, (1, 1))), True),
-        (lambda image: image.with_name("b.png").touch(), True),
-        (Path.unlink, True),
-    ],
-)
+@pytest.mark.parametrize(("change", "again"), [
+    (lambda image: None, False),
+    (lambda image: (image.write_text("bee"), os.utime(image, (1, 1))), True),
+    (lambda image: image.with_name("b.png").touch(), True),
+    (Path.unlink, True),
+])  # fmt: skip
 def test_resume_runs_again_where_images_have_changed(change, again, tmp_path, monkeypatch, capsys):
     image, folder, given = tmp_path / "mine" / "train" / "ants" / "a.png", tmp_path / "run", {}
     for place in (image.parent, folder):

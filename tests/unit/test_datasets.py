@@ -160,20 +160,17 @@ def test_folders_that_cannot_be_read_and_loops_of_links_are_named(tmp_path, monk
         scan(folder)
 
 
-@pytest.mark.parametrize(
-    ("names", "said"),
-    [
-        ("train/a/1 test/a/1", "no val/, only ['test', 'train']. Rename what stands for a split"),
-        ("Train/a/1 Val/a/1", "no train/ and no val/, only ['Train', 'Val']. Rename what stands"),
-        ("ants/1 bees/1", "only ['ants', 'bees']. Rename what stands for a split; 'python -m "),
-        ("mine/train/a/1 mine/val/a/2", "only ['mine']. Is {}/mine meant?"),
-        ("../train/a/1 ../val/a/2 ants/1", "['a', 'ants']. Is {0.parent} meant?"),
-        ("train/1.jpg val/.b/1.jpg", "has classes []: a classifier needs two folders"),
-        ("train/a/1.jpg val/a/1.jpg", "has classes ['a']: a classifier needs two folders"),
-        ("train/a/1 train/b/1 val/B/1 val/b/1", "different classes in train/ and val/, B, a in"),
-        ("train/a/1.jpg train/b/1.jpg val/a/1.jpg val/b/1.txt", "class 'b' has no image in {}"),
-    ],
-)
+@pytest.mark.parametrize(("names", "said"), [
+    ("train/a/1 test/a/1", "no val/, only ['test', 'train']. Rename what stands for a split"),
+    ("Train/a/1 Val/a/1", "no train/ and no val/, only ['Train', 'Val']. Rename what stands"),
+    ("ants/1 bees/1", "only ['ants', 'bees']. Rename what stands for a split; 'python -m "),
+    ("mine/train/a/1 mine/val/a/2", "only ['mine']. Is {}/mine meant?"),
+    ("../train/a/1 ../val/a/2 ants/1", "['a', 'ants']. Is {0.parent} meant?"),
+    ("train/1.jpg val/.b/1.jpg", "has classes []: a classifier needs two folders"),
+    ("train/a/1.jpg val/a/1.jpg", "has classes ['a']: a classifier needs two folders"),
+    ("train/a/1 train/b/1 val/B/1 val/b/1", "different classes in train/ and val/, B, a in"),
+    ("train/a/1.jpg train/b/1.jpg val/a/1.jpg val/b/1.txt", "class 'b' has no image in {}"),
+])  # fmt: skip
 def test_folders_that_make_no_data_set_are_named_with_what_helps(names, said, tmp_path):
     folder = write_files(tmp_path / "my" / "train", names.split())
     assert said.format(folder) in message_of((FileNotFoundError, ValueError), scan, folder)

@@ -54,18 +54,15 @@ def test_everything_is_free_to_be_used() -> None:
     assert {name: text for name, text in told.items() if not is_free(text)} == {}
 
 
-@pytest.mark.parametrize(
-    ("field", "told", "free"),
-    [
-        ("License-Expression", "MIT", True),
-        ("License", "BSD 3-Clause License", True),
-        ("Classifier", "License :: OSI Approved :: MIT License", True),
-        ("License-Expression", "AGPL-3.0-only", False),
-        ("Classifier", "License :: OSI Approved :: GNU General Public License (GPL)", False),
-        ("License", "Other/Proprietary License", False),
-        ("Name", "a package that tells nothing", False),
-    ],
-)
+@pytest.mark.parametrize(("field", "told", "free"), [
+    ("License-Expression", "MIT", True),
+    ("License", "BSD 3-Clause License", True),
+    ("Classifier", "License :: OSI Approved :: MIT License", True),
+    ("License-Expression", "AGPL-3.0-only", False),
+    ("Classifier", "License :: OSI Approved :: GNU General Public License (GPL)", False),
+    ("License", "Other/Proprietary License", False),
+    ("Name", "a package that tells nothing", False),
+])  # fmt: skip
 def test_the_test_would_notice_another_licence(field: str, told: str, free: bool) -> None:
     metadata = Message()
     metadata[field] = told

@@ -86,14 +86,11 @@ def test_views_are_of_the_same_photos_each_cut_afresh(folder, passes):
     assert torch.equal(again, x) and torch.equal(labels, y) and len(passes) == 6
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        *({"count": 3}, {"seed": 1}, {"image_size": 40}, {"augment": False}, {"batch_size": 4}),
-        *({"precision": "bfloat16"}, np, PIL, timm, torch, torchvision, "loaders", "styles"),
-        *("photos", "weights", "layers"),
-    ],
-)
+@pytest.mark.parametrize("changed", [
+    *({"count": 3}, {"seed": 1}, {"image_size": 40}, {"augment": False}, {"batch_size": 4}),
+    *({"precision": "bfloat16"}, np, PIL, timm, torch, torchvision, "loaders", "styles"),
+    *("photos", "weights", "layers"),
+])  # fmt: skip
 def test_whatever_changes_the_features_changes_their_key(changed, folder, passes, monkeypatch):
     model = small_model()
     usual = {"count": 2, "precision": "float32", "model": model}

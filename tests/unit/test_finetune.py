@@ -154,23 +154,20 @@ def test_what_is_no_checkpoint_is_refused_and_not_executed(settings, tmp_path, m
     assert not Path("executed").exists()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--batch-size", "0"], "batch_size is 0: expected a whole number of 1 or more"),
-        (["--epochs", "-1"], "epochs is -1"),
-        (["--learning-rate", "nan"], "learning_rate is nan"),
-        (["--dataset", "wasps"], "wasps"),
-        (["--device", "tpu"], "device is 'tpu'"),
-        (["--checkpoint", "."], "cannot be written: it is a folder"),
-        (["--checkpoint", "a_file/run.ckpt"], "a_file is no folder that you can write to"),
-        (["--checkpoint", "m.safetensors"], "models, and only they, end in .safetensors"),
-        (["--model", "m.onnx"], "models, and only they, end in .safetensors"),
-        (["--model", "m.v1"], "argument --model: "),
-        (["--model", "locked/below/m.safetensors"], "locked is no folder that you can write to"),
-        (["--dataset", "data/insects/field"], f"data{os.sep}insects{os.sep}field'"),  # none here
-    ],
-)
+@pytest.mark.parametrize(("options", "message"), [
+    (["--batch-size", "0"], "batch_size is 0: expected a whole number of 1 or more"),
+    (["--epochs", "-1"], "epochs is -1"),
+    (["--learning-rate", "nan"], "learning_rate is nan"),
+    (["--dataset", "wasps"], "wasps"),
+    (["--device", "tpu"], "device is 'tpu'"),
+    (["--checkpoint", "."], "cannot be written: it is a folder"),
+    (["--checkpoint", "a_file/run.ckpt"], "a_file is no folder that you can write to"),
+    (["--checkpoint", "m.safetensors"], "models, and only they, end in .safetensors"),
+    (["--model", "m.onnx"], "models, and only they, end in .safetensors"),
+    (["--model", "m.v1"], "argument --model: "),
+    (["--model", "locked/below/m.safetensors"], "locked is no folder that you can write to"),
+    (["--dataset", "data/insects/field"], f"data{os.sep}insects{os.sep}field'"),  # none here
+])  # fmt: skip
 def test_bad_options_end_in_a_line_before_training(options, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("a_file").touch()
@@ -242,17 +239,14 @@ def test_an_example_rolls_its_own_dice_and_leaves_the_others_alone(workers: int)
     assert torch.equal(torch.rand(1), expected)
 
 
-@pytest.mark.parametrize(
-    ("device", "there", "expected"),
-    [
-        ("auto", 2, "4 processes were started on this machine, but it has 2 CUDA devices"),
-        ("cuda", 0, "4 processes .* 0 CUDA devices. Use torchrun --nproc-per-node=1"),
-        ("mps", 0, "device is 'mps': expected auto, cpu, cuda for several processes"),
-        ("auto", 4, torch.device("cuda", 3)),
-        ("auto", 0, torch.device("cpu")),
-        ("cpu", 4, torch.device("cpu")),
-    ],
-)
+@pytest.mark.parametrize(("device", "there", "expected"), [
+    ("auto", 2, "4 processes were started on this machine, but it has 2 CUDA devices"),
+    ("cuda", 0, "4 processes .* 0 CUDA devices. Use torchrun --nproc-per-node=1"),
+    ("mps", 0, "device is 'mps': expected auto, cpu, cuda for several processes"),
+    ("auto", 4, torch.device("cuda", 3)),
+    ("auto", 0, torch.device("cpu")),
+    ("cpu", 4, torch.device("cpu")),
+])  # fmt: skip
 def test_each_process_is_given_its_own_device(monkeypatch, device, there, expected) -> None:
     monkeypatch.setenv("LOCAL_RANK", "3")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")

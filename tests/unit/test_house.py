@@ -76,13 +76,10 @@ def test_the_drawing_shows_the_house() -> None:
     assert drawing in (course_root() / "CONTRIBUTING.md").read_text(encoding="utf-8"), drawing
 
 
-@pytest.mark.parametrize(
-    ("source", "names"),
-    [
-        ("import course_lib.tools.cli", {"course_lib.tools.cli"}),
-        ("from course_lib import plots, tools", {"course_lib.plots", "course_lib.tools"}),
-        ("def f():\n    from course_lib.checks import call", {"course_lib.checks"}),
-    ],
-)
+@pytest.mark.parametrize(("source", "names"), [
+    ("import course_lib.tools.cli", {"course_lib.tools.cli"}),
+    ("from course_lib import plots, tools", {"course_lib.plots", "course_lib.tools"}),
+    ("def f():\n    from course_lib.checks import call", {"course_lib.checks"}),
+])  # fmt: skip
 def test_imports_are_found(source: str, names: set[str]) -> None:
     assert imported(source) == names

@@ -137,16 +137,13 @@ def test_same_seed_same_photo_other_seed_another():
         assert (first != other).mean() > 0.3
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"label": "wasps"}, "unknown label 'wasps': expected one of ants, bees"),
-        ({"domain": "night"}, "unknown domain 'night': expected one of field, studio, dusk"),
-        ({"seed": -1}, "seed -1 is not usable: expected a whole number >= 0"),
-        ({"seed": ()}, "seed () is not usable: expected a whole number >= 0"),
-        ({"seed": (1, 2.5)}, "seed (1, 2.5) is not usable: expected a whole number >= 0"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"label": "wasps"}, "unknown label 'wasps': expected one of ants, bees"),
+    ({"domain": "night"}, "unknown domain 'night': expected one of field, studio, dusk"),
+    ({"seed": -1}, "seed -1 is not usable: expected a whole number >= 0"),
+    ({"seed": ()}, "seed () is not usable: expected a whole number >= 0"),
+    ({"seed": (1, 2.5)}, "seed (1, 2.5) is not usable: expected a whole number >= 0"),
+])  # fmt: skip
 def test_render_refuses(arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         render(**({"label": "ants", "seed": 1, "domain": "field"} | arguments))
@@ -165,20 +162,17 @@ def test_command_writes_photos_that_are_not_in_the_committed_set(tmp_path, photo
         assert (committed @ thumbnail(dataset.read_pixels(out / path))).max() < ALIKE
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--domain", "night"], "unknown domain 'night': expected one of field, studio, dusk"),
-        (["--count", "0"], "--count is 0: expected a whole number >= 1"),
-        (["--count", "-3"], "--count is -3: expected a whole number >= 1"),
-        (["--seed", "-1"], "--seed is -1: expected a whole number >= 0"),
-        (["--processes", "0"], "--processes is 0: expected a whole number >= 1"),
-        (["--all", "--count", "2"], "--all and --count were both given"),
-        (["--all", "--seed", "2"], "--all and --seed were both given"),
-        (["--all", "--domain", "dusk"], "--all and --domain were both given"),
-        (["--all", "--domain", "night"], "unknown domain 'night'"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--domain", "night"], "unknown domain 'night': expected one of field, studio, dusk"),
+    (["--count", "0"], "--count is 0: expected a whole number >= 1"),
+    (["--count", "-3"], "--count is -3: expected a whole number >= 1"),
+    (["--seed", "-1"], "--seed is -1: expected a whole number >= 0"),
+    (["--processes", "0"], "--processes is 0: expected a whole number >= 1"),
+    (["--all", "--count", "2"], "--all and --count were both given"),
+    (["--all", "--seed", "2"], "--all and --seed were both given"),
+    (["--all", "--domain", "dusk"], "--all and --domain were both given"),
+    (["--all", "--domain", "night"], "unknown domain 'night'"),
+])  # fmt: skip
 def test_command_refuses(arguments, message, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(dataset, "photograph_all", lambda *_: pytest.fail("it went on to render"))
     out = tmp_path / "new"

@@ -97,38 +97,35 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return noted
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (["-p", "epoch", "3"], ["'epoch'", "Did you mean 'epochs'", "epochs (int), model"]),
-        *((["-p", "epochs", text], ["'epochs'", "a whole number of 0 or more", repr(text)])
-          for text in ("many", "2.5", "true", "-1")),
-        (["-p", "shuffle", "1"], ["'shuffle'", "true or false"]),
-        *((["-p", "rate", text], ["'rate'", "a finite number"]) for text in ("fast", "1e999")),
-        *((["-p", "counts", text], ["'counts'", "a list"]) for text in ("3", "[1, 'two']")),
-        (["--only", "2", "-p", "rate", "1"], ["no parameter 'rate'"]),
-        (["-p", "dataset", "insect"], ["unknown dataset 'insect': did you mean 'insects'?"]),
-        (["-p", "dataset", ""], ["unknown dataset ''"]),
-        (["-p", "dataset", "."], ["no train/"]),
-        (["-p", "model_file", "."], ["'model_file'", "it is a folder"]),
-        (["-p", "model_file", "a_file/m.safetensors"], ["'model_file'", "a_file is no folder"]),
-        (["--preset", "smok"], ["'smok'", "Did you mean 'smoke'"]),
-        (["--preset", "wrong"], ["02_second", "'width'"]),
-        (["--preset", "mistyped"], ["'epochs'", "1.5"]),
-        (["--preset", "flat"], ["'epochs'", "[flat.all]"]),
-        (["--preset", "never"], ["cell_timeout of never is 0: expected a whole number of 1"]),
-        (["--only", "3"], ["no lesson '3'", "01_first, 02_second"]),
-        (["--only", "02_secnd"], ["Did you mean '02_second'"]),
-        *((["--cell-timeout", text], ["--cell-timeout"]) for text in ("0", "soon")),
-        (["-p", "epochs"], ["expected 2 arguments"]),
-        (["--unknown"], ["--unknown"]),
-        (["--resume"], ["there is no run in"]),
-        (["--resume", "nowhere"], ["nowhere", "summary.json is missing, damaged", "No such file"]),
-        (["--resume", "--only", "1"], ["give no --only, --preset, --lang or -p"]),
-        (["--resume", "--preset", "smoke"], ["give no --only, --preset, --lang or -p"]),
-        (["--output", "a_file"], ["a_file cannot be written: Not a directory. Name another"]),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("given", "expected"), [
+    (["-p", "epoch", "3"], ["'epoch'", "Did you mean 'epochs'", "epochs (int), model"]),
+    *((["-p", "epochs", text], ["'epochs'", "a whole number of 0 or more", repr(text)])
+      for text in ("many", "2.5", "true", "-1")),
+    (["-p", "shuffle", "1"], ["'shuffle'", "true or false"]),
+    *((["-p", "rate", text], ["'rate'", "a finite number"]) for text in ("fast", "1e999")),
+    *((["-p", "counts", text], ["'counts'", "a list"]) for text in ("3", "[1, 'two']")),
+    (["--only", "2", "-p", "rate", "1"], ["no parameter 'rate'"]),
+    (["-p", "dataset", "insect"], ["unknown dataset 'insect': did you mean 'insects'?"]),
+    (["-p", "dataset", ""], ["unknown dataset ''"]),
+    (["-p", "dataset", "."], ["no train/"]),
+    (["-p", "model_file", "."], ["'model_file'", "it is a folder"]),
+    (["-p", "model_file", "a_file/m.safetensors"], ["'model_file'", "a_file is no folder"]),
+    (["--preset", "smok"], ["'smok'", "Did you mean 'smoke'"]),
+    (["--preset", "wrong"], ["02_second", "'width'"]),
+    (["--preset", "mistyped"], ["'epochs'", "1.5"]),
+    (["--preset", "flat"], ["'epochs'", "[flat.all]"]),
+    (["--preset", "never"], ["cell_timeout of never is 0: expected a whole number of 1"]),
+    (["--only", "3"], ["no lesson '3'", "01_first, 02_second"]),
+    (["--only", "02_secnd"], ["Did you mean '02_second'"]),
+    *((["--cell-timeout", text], ["--cell-timeout"]) for text in ("0", "soon")),
+    (["-p", "epochs"], ["expected 2 arguments"]),
+    (["--unknown"], ["--unknown"]),
+    (["--resume"], ["there is no run in"]),
+    (["--resume", "nowhere"], ["nowhere", "summary.json is missing, damaged", "No such file"]),
+    (["--resume", "--only", "1"], ["give no --only, --preset, --lang or -p"]),
+    (["--resume", "--preset", "smoke"], ["give no --only, --preset, --lang or -p"]),
+    (["--output", "a_file"], ["a_file cannot be written: Not a directory. Name another"]),
+])  # fmt: skip
 def test_a_wrong_request_is_one_line_and_writes_nothing(course, capsys, given, expected) -> None:
     Path("a_file").touch()
     before = sorted(Path.cwd().rglob("*"))
@@ -278,13 +275,10 @@ def test_a_run_keeps_all_logs_it_and_describes_figures_with_this_python_in_its_f
     assert finished.results["05_last"]["verdicts"] == answers(said)
 
 
-@pytest.mark.parametrize(
-    ("name", "cell", "line", "error"),
-    [
-        ("02_raises", 3, "raise ValueError('no ants\\nat all')", "ValueError: no ants"),
-        ("03_dies", 2, "import os", "DeadKernelError: "),
-    ],
-)
+@pytest.mark.parametrize(("name", "cell", "line", "error"), [
+    ("02_raises", 3, "raise ValueError('no ants\\nat all')", "ValueError: no ants"),
+    ("03_dies", 2, "import os", "DeadKernelError: "),
+])  # fmt: skip
 def test_a_failing_lesson_shows_how_far_it_came(finished, name, cell, line, error) -> None:
     assert finished.results["05_last"]["status"] == "ok"  # the others go on
     result = finished.results[name]

@@ -152,17 +152,14 @@ def test_all_bad_files_are_named_before_training(bad, folder):
             assert "No such file" in listed[-2] and "bees/gone.jpg" in listed[-2]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("image_size", 7, "image_size is 7: expected a whole number of 8 or more"),
-        ("image_size", 32.0, "image_size is 32.0"),
-        ("batch_size", 0, "batch_size is 0: expected a whole number of 1 or more"),
-        ("device", "abacus", "device is 'abacus': this machine has "),
-        ("val_fraction", 1.5, "val_fraction is 1.5: expected a share between 0 and 1."),
-        ("val_fraction", 2, "val_fraction is 2: expected a share between 0 and 1."),
-    ],
-)
+@pytest.mark.parametrize(("name", "value", "message"), [
+    ("image_size", 7, "image_size is 7: expected a whole number of 8 or more"),
+    ("image_size", 32.0, "image_size is 32.0"),
+    ("batch_size", 0, "batch_size is 0: expected a whole number of 1 or more"),
+    ("device", "abacus", "device is 'abacus': this machine has "),
+    ("val_fraction", 1.5, "val_fraction is 1.5: expected a share between 0 and 1."),
+    ("val_fraction", 2, "val_fraction is 2: expected a share between 0 and 1."),
+])  # fmt: skip
 def test_bad_values_are_named(folder, name, value, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         loaders.make_loaders(folder, **{"image_size": 16, name: value})

@@ -105,16 +105,13 @@ def test_a_comparison_is_of_pairs_and_a_verdict_says_a_bool_or_a_paired_differen
     ]
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "answer"),
-    [
-        ([0.80, 0.90, 0.70], [0.70, 0.79, 0.61], "holds"),
-        ([0.70, 0.79, 0.61], [0.80, 0.90, 0.70], "does not hold"),
-        ([0.80, 0.90, 0.70], [0.81, 0.88, 0.69], "too close to call"),
-        ([0.715, 0.803, 0.621], [0.70, 0.79, 0.61], "too close to call"),  # above 0, not above 0.01
-        ([0.9], [0.1], "too close to call"),  # one seed says nothing of the next
-        ([0.9, 0.9, float("nan")], [0.1, 0.1, 0.1], "too close to call"),
-    ],
-)
+@pytest.mark.parametrize(("a", "b", "answer"), [
+    ([0.80, 0.90, 0.70], [0.70, 0.79, 0.61], "holds"),
+    ([0.70, 0.79, 0.61], [0.80, 0.90, 0.70], "does not hold"),
+    ([0.80, 0.90, 0.70], [0.81, 0.88, 0.69], "too close to call"),
+    ([0.715, 0.803, 0.621], [0.70, 0.79, 0.61], "too close to call"),  # above 0, not above 0.01
+    ([0.9], [0.1], "too close to call"),  # one seed says nothing of the next
+    ([0.9, 0.9, float("nan")], [0.1, 0.1, 0.1], "too close to call"),
+])  # fmt: skip
 def test_an_answer_needs_the_whole_interval_on_one_side_of_the_margin(a, b, answer):
     assert paired(a, b).answer == answer

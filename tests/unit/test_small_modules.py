@@ -19,17 +19,14 @@ from course_lib import plots, progress, report
 from course_lib.training import Predictions
 
 
-@pytest.mark.parametrize(
-    ("environment", "notebook", "watched"),
-    [
-        ({"COURSE_LIB_PROGRESS": "1"}, True, True),
-        ({"COURSE_LIB_PROGRESS": "0", "JPY_SESSION_NAME": "lesson.ipynb"}, True, False),
-        ({"JPY_SESSION_NAME": "lesson.ipynb"}, True, True),
-        ({"VSCODE_PID": "1"}, True, True),
-        ({}, True, False),
-        ({"JPY_SESSION_NAME": "lesson.ipynb"}, False, False),
-    ],
-)
+@pytest.mark.parametrize(("environment", "notebook", "watched"), [
+    ({"COURSE_LIB_PROGRESS": "1"}, True, True),
+    ({"COURSE_LIB_PROGRESS": "0", "JPY_SESSION_NAME": "lesson.ipynb"}, True, False),
+    ({"JPY_SESSION_NAME": "lesson.ipynb"}, True, True),
+    ({"VSCODE_PID": "1"}, True, True),
+    ({}, True, False),
+    ({"JPY_SESSION_NAME": "lesson.ipynb"}, False, False),
+])  # fmt: skip
 def test_bars_are_drawn_only_for_people(environment, notebook, watched, monkeypatch):
     for name in ("COURSE_LIB_PROGRESS", *progress.WATCHED_KERNEL):
         monkeypatch.delenv(name, raising=False)
@@ -229,15 +226,12 @@ def test_bars_are_means_dots_are_runs_and_curves_have_bands():
     assert any(tick != int(tick) for tick in shares.get_xticks())
 
 
-@pytest.mark.parametrize(
-    ("draw", "message"),
-    [
-        (lambda: curves(frame(7)), "7 methods to draw: expected 1 to 6"),
-        (lambda: curves(frame()[:0]), "0 methods to draw"),
-        (lambda: plots.accuracy_bars({}, title=""), "empty"),
-        (lambda: plots.accuracy_bars({"a": []}, title=""), "at least one data point"),
-    ],
-)
+@pytest.mark.parametrize(("draw", "message"), [
+    (lambda: curves(frame(7)), "7 methods to draw: expected 1 to 6"),
+    (lambda: curves(frame()[:0]), "0 methods to draw"),
+    (lambda: plots.accuracy_bars({}, title=""), "empty"),
+    (lambda: plots.accuracy_bars({"a": []}, title=""), "at least one data point"),
+])  # fmt: skip
 def test_nothing_and_too_much_are_refused_not_dropped(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()

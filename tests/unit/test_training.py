@@ -85,15 +85,12 @@ def test_the_loop_is_the_plain_one(when):
     assert len(history.seconds) == 4 and min(history.seconds) > 0
 
 
-@pytest.mark.parametrize(
-    ("judged", "best"),
-    [
-        ([(1, 0.3), (1, 0.2), (0, 0.1), (1, 0.3)], 1),  # the lowest loss of the right ones
-        ([(0, 2.0), (0, 3.0), (0, 1.0)], 2),
-        ([(1, 0.2), (1, 0.2)], 0),  # among equals the first
-        ([], 1),  # without validation the last
-    ],
-)
+@pytest.mark.parametrize(("judged", "best"), [
+    ([(1, 0.3), (1, 0.2), (0, 0.1), (1, 0.3)], 1),  # the lowest loss of the right ones
+    ([(0, 2.0), (0, 3.0), (0, 1.0)], 2),
+    ([(1, 0.2), (1, 0.2)], 0),  # among equals the first
+    ([], 1),  # without validation the last
+])  # fmt: skip
 def test_the_best_epoch_is_kept(judged, best, monkeypatch):
     answers = iter([training.Metrics(loss, accuracy) for accuracy, loss in judged])
     steps = nn.Linear(1, 2)
