@@ -116,6 +116,7 @@ def test_a_vanished_figure_a_cell_that_is_not_run_and_a_kernel_that_dies_are_see
     assert in_pictures(clean) == ["cell 1: 0 of 1 pictures are on the page"]
     clean.cell(1).locator(".cm-content").click()
     clean.run(1)
+    assert all_of(clean) == []
     clean.type(2, "1 / 0")
     clean.clear()
     clean.cell(3).locator(".cm-content").click()
@@ -125,6 +126,7 @@ def test_a_vanished_figure_a_cell_that_is_not_run_and_a_kernel_that_dies_are_see
     assert in_outputs(clean) == ["cell 2: ZeroDivisionError: division by zero", "cell 3: not run"]
     clean.type(2, "2 + 2")
     clean.run_all()
+    assert all_of(clean) == []
     clean.type(2, "import os; os._exit(1)")
     clean.menu("Run", "Run All Cells")
     clean.page.wait_for_selector(".jp-Dialog")

@@ -33,7 +33,7 @@ def test_true_weights_and_nearest_neighbour_votes_by_hand() -> None:
     assert lesson.nearest_weights(source, target).tolist() == [3, 3, 1]
 
 
-def test_kmm_solves_its_quadratic_programme() -> None:
+def test_kmm_solves_its_programme_and_kliep_raises_the_likelihood_of_a_middle_width() -> None:
     source, target, _ = two_bells(0, 60)
     width = np.median(np.abs(source - target.T))
     k, weights = lesson.kernel(source, source, width), lesson.kmm_weights(source, target)
@@ -41,9 +41,6 @@ def test_kmm_solves_its_quadratic_programme() -> None:
     slope = k @ weights - kappa
     assert (slope > -0.05 * kappa.max()).all()  # Karush, Kuhn & Tucker
     assert np.abs(slope[weights > 0.01]).max() < 0.05 * kappa.max()
-
-
-def test_kliep_raises_the_likelihood_which_prefers_neither_the_narrowest_nor_the_widest() -> None:
     source, target, _ = two_bells(0, 100)
     weights = [lesson.kliep(source, target, 0.3, steps) for steps in (0, 1, 10, 100)]
     values = [np.log(weight(target)).mean() for weight in weights]
@@ -88,10 +85,12 @@ def test_projection_keeps_distances_and_bears_constant_features() -> None:
     assert [part.shape for part in wide] == [(30, 20), (1, 20)]
 
 
-def test_the_classifier_heeds_weights() -> None:
+def test_the_classifier_heeds_weights_and_tradaboost_bears_one_target_label() -> None:
     x, y = np.array([[-1.0], [1.0], [-1.0], [1.0]]), np.array([0, 1, 1, 0])
     assert (lesson.classifier(x, y, np.array([1, 1, 0, 0])).predict(x[:2]) == [0, 1]).all()
     assert (lesson.classifier(x, y, np.array([0, 0, 1, 1])).predict(x[:2]) == [1, 0]).all()
+    x, y, x_few, y_few, x_test, _ = hasty(0)
+    assert set(lesson.tradaboost(x, y, x_few[:1], y_few[:1])(x_test)) <= {False, True}
 
 
 def hasty(seed: int) -> tuple[np.ndarray, ...]:
@@ -116,8 +115,3 @@ def test_wrong_labels_lose_their_say(name: str) -> None:
         pool = lesson.classifier(x, y, np.ones(130)).score(x_test, y_test)
         gains.append(np.mean(found == y_test) - pool)
     assert np.mean(gains) > 0.05
-
-
-def test_tradaboost_bears_one_target_label() -> None:
-    x, y, x_few, y_few, x_test, _ = hasty(0)
-    assert set(lesson.tradaboost(x, y, x_few[:1], y_few[:1])(x_test)) <= {False, True}

@@ -43,16 +43,13 @@ def test_mean_shift_and_transport_win_where_the_domains_are_shifted_coral_where_
     assert after > before + 0.08 and after > gain(lesson.mean_shift, sheared)[1] + 0.08
 
 
-def test_tca_drops_the_direction_between_the_domains() -> None:
+def test_tca_drops_the_direction_between_domains_and_mean_shift_is_as_by_hand() -> None:
     (x, y), (test, labels) = classes_apart(0), classes_apart(1)
     x, test = x * [1, 3], test * [1, 3] + [0, 40]  # noise that tells the domain, not the class
     new = lesson.tca(x, test, test, count=1)
     assert [part.shape for part in new] == [(200, 1)] * 3
     assert abs(new[0].mean() - new[1].mean()) < 0.02 * np.ptp(new[0])
     assert lesson.classifier(100 * new[0], y).score(100 * new[2], labels) > 0.95
-
-
-def test_mean_shift_and_measures_by_hand() -> None:
     source, pool = np.array([[0.0, 1], [2, 3]]), np.array([[5.0, 5], [7, 9]])
     moved, same, test = lesson.mean_shift(source, pool, pool[:1])
     assert moved.tolist() == [[5, 6], [7, 8]] and same is pool

@@ -16,7 +16,7 @@ def related(seed: int, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
     return common, common + spread * rng.normal(size=WIDTH)
 
 
-def test_features_are_standardised_by_the_reference() -> None:
+def test_features_are_standardised_and_shrinking_to_a_centre_or_a_prior_is_as_by_hand() -> None:
     x = np.random.default_rng(0).normal(5, [1, 10, 0], size=(200, 3))
     scaled = lesson.scaled(x[:50], x)
     assert scaled.shape == (50, 4) and np.all(scaled[:, -1] == 1)
@@ -24,9 +24,6 @@ def test_features_are_standardised_by_the_reference() -> None:
     np.testing.assert_allclose(whole.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(whole.std(axis=0), np.array([1, 1, 0]) / 3**0.5, atol=1e-12)
     np.testing.assert_allclose(scaled[:, :-1], whole[:50])
-
-
-def test_shrinking_to_a_centre_and_to_a_prior_by_hand() -> None:
     # One feature, one answer: minimise (3 - 2w)² + 4 (w - 1)²; the derivative is 0 at w = 10 / 8.
     w = lesson.shrink(np.array([[2.0]]), np.array([3.0]), np.array([1.0]), 4.0)
     assert w == pytest.approx([1.25])

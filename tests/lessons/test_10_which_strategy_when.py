@@ -84,25 +84,12 @@ def test_memory_of_a_step_by_hand_grows_with_the_batch_and_shrinks_with_freezing
     assert max(half, lesson.training_memory(network, x, y)) < whole
 
 
-def test_the_bootstrap_agrees_with_the_formula_and_equal_models_never_differ() -> None:
+def test_the_bootstrap_and_power_are_those_of_formulas_and_equal_models_never_differ() -> None:
     values = np.arange(400) < 360  # 0.9, standard error 0.015
     expected = [0.9 - 1.96 * 0.015, 0.9 + 1.96 * 0.015]
     assert lesson.bootstrap(values, draws=4000) == pytest.approx(expected, abs=0.004)
     assert lesson.bootstrap(np.ones(10)).tolist() == [1, 1]
     assert lesson.mcnemar(np.ones(5, bool), np.ones(5, bool)) == (0, 0, 1.0)
-
-
-@pytest.mark.parametrize(("only_first", "only_second"), [(9, 2), (1, 7), (4, 4), (0, 3)])
-def test_mcnemar_is_that_of_the_library(only_first: int, only_second: int) -> None:
-    first = np.array([True] * (20 + only_first) + [False] * (5 + only_second))
-    second = np.array([True] * 20 + [False] * only_first + [False] * 5 + [True] * only_second)
-    found = lesson.mcnemar(first, second)
-    table = [[20, only_first], [only_second, 5]]
-    assert found[:2] == (only_first, only_second)
-    assert found[2] == pytest.approx(mcnemar(table, exact=True).pvalue)
-
-
-def test_power_is_that_of_the_formula() -> None:
     enough = math.ceil(2.8**2 * (0.2 - 0.1**2) / 0.1**2)
     pairs = lesson.play(enough, 0.1, disagree=0.2)
     by_mcnemar = lesson.seen_by_mcnemar(pairs)
@@ -113,3 +100,13 @@ def test_power_is_that_of_the_formula() -> None:
     few = np.array([[9, 2], [1, 7], [12, 2]])
     p = [mcnemar([[20, b], [c, 5]], exact=True).pvalue for b, c in few]
     assert lesson.seen_by_mcnemar(few).tolist() == [value < 0.05 for value in p]
+
+
+@pytest.mark.parametrize(("only_first", "only_second"), [(9, 2), (1, 7), (4, 4), (0, 3)])
+def test_mcnemar_is_that_of_the_library(only_first: int, only_second: int) -> None:
+    first = np.array([True] * (20 + only_first) + [False] * (5 + only_second))
+    second = np.array([True] * 20 + [False] * only_first + [False] * 5 + [True] * only_second)
+    found = lesson.mcnemar(first, second)
+    table = [[20, only_first], [only_second, 5]]
+    assert found[:2] == (only_first, only_second)
+    assert found[2] == pytest.approx(mcnemar(table, exact=True).pvalue)

@@ -31,9 +31,7 @@ def test_gradient_is_that_of_the_mean_loss() -> None:
     ([6, 6], [1, 1], True, True, True),
     ([12], [1], True, False, True),
 ])  # fmt: skip
-def test_when_the_mean_of_the_shares_is_the_whole(
-    sizes: list[int], weights: list[int], batchnorm: bool, frozen: bool, exact: bool
-) -> None:
+def test_when_the_mean_of_the_shares_is_the_whole(sizes, weights, batchnorm, frozen, exact) -> None:
     off = lesson.distance(sizes, weights, batchnorm, frozen)
     assert off < 1e-12 if exact else off > 0.01
 

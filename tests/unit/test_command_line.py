@@ -60,14 +60,11 @@ def test_info(problems: list[str], monkeypatch: pytest.MonkeyPatch, capsys) -> N
     assert "data set hymenoptera: not here (not fetched yet)" in lines
 
 
-def test_info_where_nothing_is_installed() -> None:
+def test_info_where_nothing_is_installed_and_help_and_the_runner_without_heavy_packages() -> None:
     command = [sys.executable, "-S", "-m", "course_lib", "info"]  # -S: no installed packages
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 2 and done.stderr.startswith("course_lib: No module named ")
     assert done.stdout.startswith("0 of ") and "\ntorch is not installed: pip" in done.stdout
-
-
-def test_help_of_every_command_and_the_runner_come_without_heavy_packages() -> None:
     code = """
 import sys
 from course_lib.tools import cli

@@ -85,9 +85,7 @@ def test_what_is_not_found_is_named(dataset, tmp_path, monkeypatch):
     assert "did you mean 'hymenoptera'?" in message_of(ValueError, find, "HYMENOPTERA")
 
 
-def test_missing_folders_are_named_and_the_variable_says_where_photos_lie(
-    course, tmp_path, monkeypatch
-):
+def test_missing_folders_are_named_and_the_variable_names_photos(course, tmp_path, monkeypatch):
     field = course / "data" / "insects" / "field"
     expected = f"{field} is not there. Get it back: 'git checkout -- data/insects'."
     assert message_of(FileNotFoundError, find, "insects") == expected
