@@ -50,7 +50,7 @@ def test_forms_by_hand(form: str, expected: list[float]) -> None:
     np.testing.assert_allclose(found, 1 - (1 - np.array(expected)) * (1 - lesson.STRAY))
 
 
-def test_a_simulation_keeps_to_the_rules() -> None:
+def test_a_simulation_keeps_to_the_rules_and_a_tally_scores_and_a_watch_are_as_by_hand() -> None:
     start = np.repeat(history(([0], [])), 4000, axis=1)
     rng = np.random.default_rng(0)
     active, over = lesson.simulate(lesson.follow(LAW, 0.5, path), start, 3, rng)
@@ -61,9 +61,6 @@ def test_a_simulation_keeps_to_the_rules() -> None:
     assert over[1, :, 0].mean() == pytest.approx(lesson.RECOVERY, abs=0.02)
     assert active[1, :, 2:].mean() < 0.01
     assert active[..., 3].mean() < 0.01  # guarded
-
-
-def test_a_tally_scores_and_a_watch_by_hand() -> None:
     outbreak = history(([0], []), ([0, 1], []), ([1], [0]))
     at_risk, struck = lesson.tally(LAW._replace(guard="nobody"), path, outbreak)
     # First moment: 1 had one danger and was struck, 2 and 3 had none. Second: 2 had one, 3 none.
@@ -90,7 +87,7 @@ def test_the_likelihood_is_largest_near_the_share_that_was_struck() -> None:
     assert best == pytest.approx(0.25, rel=0.1)
 
 
-def test_the_search_finds_another_law_and_the_mapping_follows_the_data_not_the_names() -> None:
+def test_the_search_finds_another_law_by_the_data_and_translations_respect_types() -> None:
     law = lesson.Law("same_site", "monitored", "compromised", "two are needed")
     network = lesson.computer_network(120, 0)
     rng = np.random.default_rng(0)
@@ -102,9 +99,6 @@ def test_the_search_finds_another_law_and_the_mapping_follows_the_data_not_the_n
     outbreak, _ = lesson.record(truth, network, 0.1, 25, 20, np.random.default_rng(1))
     laws = lesson.translations(learned, network)
     assert lesson.search(laws, network, [lesson.watch(outbreak, 10)])[0][0] == truth
-
-
-def test_translations_respect_types_and_shared_words() -> None:
     target = lesson.computer_network(60, 0)
     law = lesson.Law("contact", "vaccinated", "infected", "every pair")
     found = lesson.translations(law, target)

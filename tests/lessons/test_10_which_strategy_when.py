@@ -33,7 +33,7 @@ def test_the_probe_is_logistic_regression_as_a_layer(classes: int) -> None:
     np.testing.assert_allclose(found, reference.predict_proba(x.numpy() / scale), atol=1e-5)
 
 
-def test_training_learns_and_repeats_itself_and_leaves_the_mode() -> None:
+def test_training_repeats_itself_shows_each_photo_once_an_epoch_and_draws_are_balanced() -> None:
     x, y = clouds(2)
     start = nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 2)).eval()
     first, again, other, untouched = (
@@ -44,9 +44,6 @@ def test_training_learns_and_repeats_itself_and_leaves_the_mode() -> None:
     assert torch.equal(first[1].weight, again[1].weight)
     assert not torch.equal(first[1].weight, other[1].weight) and not first.training
     assert first[0].num_batches_tracked == 0 and torch.equal(untouched[1].weight, start[1].weight)
-
-
-def test_each_photo_is_seen_before_any_is_twice_and_a_draw_is_balanced_and_not_in_validation():
     seen: list[float] = []
 
     class Witness(nn.Linear):

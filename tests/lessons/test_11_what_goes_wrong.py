@@ -111,7 +111,7 @@ def test_a_photo_that_is_turned_or_dimmed_is_another_and_random_labels_never_fit
     assert not lesson.labels_fit(np.ones((200, 5)), y)  # features that say nothing
 
 
-def test_softmax_twice_has_a_floor_and_overfitting_needs_a_working_optimiser() -> None:
+def test_softmax_twice_has_a_floor_overfitting_needs_steps_and_answers_no_company() -> None:
     sure = torch.tensor([[1e4, -1e4]])
     floor = lesson.softmax_first(sure, torch.tensor([0])).item()
     assert floor == pytest.approx(math.log(1 + 1 / math.e))
@@ -122,6 +122,13 @@ def test_softmax_twice_has_a_floor_and_overfitting_needs_a_working_optimiser() -
     assert not lesson.overfits_eight_photos(network, frozen, F.cross_entropy, maps, y)
     alive = torch.optim.SGD(network.parameters(), 0.5)
     assert lesson.overfits_eight_photos(network, alive, F.cross_entropy, maps, y)
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 2))
+    maps = torch.randn(12, 5)
+    assert lesson.answers_alike(lesson.predict, network, maps)
+    assert not lesson.answers_alike(lesson.still_training, network.train(), maps)
+    no_norm = nn.Sequential(nn.Dropout(0.5), nn.Linear(5, 2)).train()
+    assert not lesson.answers_alike(lesson.still_training, no_norm, maps)  # dropout alone
 
 
 @pytest.mark.parametrize(("used", "good"), [
@@ -130,16 +137,6 @@ def test_softmax_twice_has_a_floor_and_overfitting_needs_a_working_optimiser() -
 ])  # fmt: skip
 def test_the_rate_is_compared_batch_by_batch(used: list[float], good: bool) -> None:
     assert lesson.rate_as_planned(used, [1, 0.1]) == good
-
-
-def test_answers_must_not_depend_on_company() -> None:
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 2))
-    maps = torch.randn(12, 5)
-    assert lesson.answers_alike(lesson.predict, network, maps)
-    assert not lesson.answers_alike(lesson.still_training, network.train(), maps)
-    no_norm = nn.Sequential(nn.Dropout(0.5), nn.Linear(5, 2)).train()
-    assert not lesson.answers_alike(lesson.still_training, no_norm, maps)  # dropout alone
 
 
 def test_a_healthy_run_learns_and_repeats_itself() -> None:

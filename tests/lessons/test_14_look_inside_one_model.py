@@ -33,7 +33,7 @@ def predictions(probability: list[float], right: list[bool]) -> Predictions:
     return Predictions(torch.stack([1 - p, p], dim=1).log(), torch.tensor(right).long())
 
 
-def test_calibration_error_by_hand_and_luck_alone_shrinks_with_the_number_of_photos() -> None:
+def test_calibration_error_by_hand_luck_of_few_photos_and_the_temperature_of_blown_up_logits():
     given = predictions([0.92, 0.98, 0.71, 0.79], [True, True, True, False])
     expected = [[2, 0.75, 0.5], [2, 0.95, 1.0]]
     np.testing.assert_allclose(lesson.reliability(given), expected, atol=1e-6)
@@ -45,9 +45,6 @@ def test_calibration_error_by_hand_and_luck_alone_shrinks_with_the_number_of_pho
     labels = torch.zeros(2000, dtype=torch.long)
     few, many = (lesson.luck(Predictions(logits[:n], labels[:n]), times=20) for n in (50, 2000))
     assert 0 < many < 0.03 < 0.06 < few
-
-
-def test_the_temperature_undoes_what_was_done_to_the_logits() -> None:
     rng = torch.Generator().manual_seed(0)
     honest = torch.randn(20_000, 3, generator=rng)
     labels = torch.multinomial(honest.softmax(dim=1), 1, generator=rng).flatten()

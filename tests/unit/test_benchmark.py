@@ -41,7 +41,7 @@ def bench(*options: str, measure=here) -> int:
     return speed.main([*settings, *options], measure)
 
 
-def test_contenders_run_and_are_compared_also_on_a_growing_data_set(photos, capsys, monkeypatch):
+def test_contenders_are_compared_also_on_growing_copies_that_differ(photos, capsys, monkeypatch):
     monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: False)
     assert bench("--dataset", photos, "--measure", "speed", "--only", "a", "e", "f") == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| (")]
@@ -51,6 +51,13 @@ def test_contenders_run_and_are_compared_also_on_a_growing_data_set(photos, caps
     assert bench("--quick", "--dataset", photos, "--measure", "growth") == 0
     shown = capsys.readouterr().out
     assert "## A data set that grows" in shown and shown.count(" before) |") == 2
+    with growth.copies(photos, 40) as folder:
+        files = sorted(Path(folder).rglob("*.jpg"))
+        assert len({file.read_bytes() for file in files}) == len(files) == 40
+        for split, count in (("train", 32), ("val", 8)):
+            labels = [file.parent.name for file in files if file.parts[-3] == split]
+            assert len(labels) == count and set(labels) == {"ants", "bees"}
+    assert not Path(folder).exists()
 
 
 @pytest.mark.filterwarnings("ignore:.*files not taken")  # the article's photos hold one .gif
@@ -69,16 +76,6 @@ def test_the_tables_of_a_gpu_are_made_on_a_cpu(capsys, monkeypatch):
     for row in ("(e) course_lib", "0 | the article's loop"):
         assert f"| {row} | no time left |" in shown
     assert "| passes alone |" in shown and "AdamW.step" in shown
-
-
-def test_copies_differ_in_bytes_and_have_every_class(photos):
-    with growth.copies(photos, 40) as folder:
-        files = sorted(Path(folder).rglob("*.jpg"))
-        assert len({file.read_bytes() for file in files}) == len(files) == 40
-        for split, count in (("train", 32), ("val", 8)):
-            labels = [file.parent.name for file in files if file.parts[-3] == split]
-            assert len(labels) == count and set(labels) == {"ants", "bees"}
-    assert not Path(folder).exists()
 
 
 def test_what_fails_or_is_not_installed_is_named_and_the_others_go_on(photos, capsys, monkeypatch):

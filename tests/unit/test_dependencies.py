@@ -36,7 +36,7 @@ def is_free(text: str) -> bool:
     return bool(FREE.search(text)) and not NOT_FREE.search(text)
 
 
-def test_every_requirement_is_pinned_exactly_and_all_they_bring_along_as_installed() -> None:
+def test_every_requirement_is_pinned_all_they_bring_along_as_installed_and_free_to_use() -> None:
     loose = [str(r) for r in direct() if not re.fullmatch(r"==[\w.+!]+", str(r.specifier))]
     assert loose == []
     assert "-c tests/pins.txt" in (ROOT / "requirements.txt").read_text(encoding="utf-8")
@@ -45,9 +45,6 @@ def test_every_requirement_is_pinned_exactly_and_all_they_bring_along_as_install
     odd = {n: (v, pinned.get(n, "not pinned")) for n, v in there.items() if v != pinned.get(n)}
     assert odd == {}, "run 'python tests/dependencies.py' after a change of requirements.txt"
     assert {canonicalize_name(r.name) for r in direct()} <= set(tree()), "not installed"
-
-
-def test_everything_is_free_to_be_used() -> None:
     of_cuda = ("nvidia-", "cuda-")  # these come with torch for CUDA, on Linux only
     names = [name for name in tree() if name not in BY_HAND and not name.startswith(of_cuda)]
     told = {name: licence(importlib.metadata.metadata(name)) for name in names}

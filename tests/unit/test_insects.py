@@ -42,7 +42,7 @@ def test_counts_and_names(domain):
     assert {path.parts[-2:] for path in INSECTS.glob(f"{domain}/*/*")} == COUNTS.keys()
 
 
-def test_photos_are_256_pixel_rgb_jpegs_no_two_the_same_small_and_listed_in_the_manifest(photos):
+def test_photos_are_distinct_jpegs_of_the_manifest_no_scene_is_in_both_splits_dusk_is_dark(photos):
     for path in photos:
         with Image.open(INSECTS / path) as photo:
             assert (photo.format, photo.mode, photo.size) == ("JPEG", "RGB", (256, 256)), path
@@ -52,6 +52,14 @@ def test_photos_are_256_pixel_rgb_jpegs_no_two_the_same_small_and_listed_in_the_
     digests = {path: hashlib.sha256((INSECTS / path).read_bytes()).hexdigest() for path in photos}
     expected = [f"{digests[path]}  {path}" for path in sorted(photos)]
     assert (INSECTS / "manifest.sha256").read_text(encoding="utf-8").splitlines() == expected
+    small = {path: thumbnail(pixels) for path, pixels in photos.items()}
+    train, val = ({p: small[p] for p in small if f"/{s}/" in p} for s in ("train", "val"))
+    alike = np.argwhere(np.stack([*train.values()]) @ np.stack([*val.values()]).T > ALIKE)
+    assert [([*train][first], [*val][second]) for first, second in alike] == []
+    means = {path: pixels.mean() for path, pixels in photos.items()}
+    field, dusk = (np.array([means[p] for p in means if p[:4] == d]) for d in ("fiel", "dusk"))
+    assert np.median(dusk) < 0.75 * np.median(field)
+    assert min(field.min(), dusk.min()) >= 18 and max(field.max(), dusk.max()) <= 225
 
 
 def thumbnail(pixels: np.ndarray, side: int = 32) -> np.ndarray:
@@ -63,17 +71,6 @@ def thumbnail(pixels: np.ndarray, side: int = 32) -> np.ndarray:
 
 
 ALIKE = 0.97  # correlation of thumbnails from which two photographs count as the same scene
-
-
-def test_no_scene_is_in_train_and_in_val_and_dusk_is_darker_but_not_black(photos):
-    small = {path: thumbnail(pixels) for path, pixels in photos.items()}
-    train, val = ({p: small[p] for p in small if f"/{s}/" in p} for s in ("train", "val"))
-    alike = np.argwhere(np.stack([*train.values()]) @ np.stack([*val.values()]).T > ALIKE)
-    assert [([*train][first], [*val][second]) for first, second in alike] == []
-    means = {path: pixels.mean() for path, pixels in photos.items()}
-    field, dusk = (np.array([means[p] for p in means if p[:4] == d]) for d in ("fiel", "dusk"))
-    assert np.median(dusk) < 0.75 * np.median(field)
-    assert min(field.min(), dusk.min()) >= 18 and max(field.max(), dusk.max()) <= 225
 
 
 def test_field_and_dusk_are_paired_which_the_measure_of_likeness_sees(photos, index):

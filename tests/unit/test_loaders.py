@@ -54,15 +54,12 @@ def test_batches_are_torchvisions(folder, made, in_memory):
             assert (images.dtype, images.shape[1:]) == (torch.float32, (3, 16, 16))
 
 
-def test_what_is_cut_the_same_way_every_time_is_cut_once(folder):
+def test_what_is_always_cut_alike_is_cut_once_and_parts_are_disjoint_and_of_one_seed(folder):
     kept, anew = (loaders.make_loaders(folder, None, 16, in_memory=m) for m in (True, False))
     for part in (kept.val, kept.test, anew.val):
         before = next(iter(part))[0]
         part.dataset.transform = v2.Compose([v2.RandomInvert(1), *PLAIN.transforms])
         assert torch.equal(next(iter(part))[0], before) == (part is not anew.val)
-
-
-def test_parts_are_disjoint_stratified_and_of_one_seed(folder):
     one, again, other = (loaders.make_loaders(folder, image_size=16, seed=s) for s in (1, 1, 2))
     train, val = set(one.train.dataset.paths), set(one.val.dataset.paths)
     assert not train & val and len(train | val) == 20

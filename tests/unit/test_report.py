@@ -16,7 +16,7 @@ def frame():
     return report.trials(run, 3, labels=[1, 10])
 
 
-def test_one_row_per_setting_seed_and_method_and_means_over_the_runs_named(frame):
+def test_one_row_per_setting_seed_and_method_means_of_the_runs_named_and_a_summary(frame):
     assert list(frame.columns) == ["labels", "seed", "method", "score"] and len(frame) == 12
     first = [[1, 0, "ours", 1], [1, 0, "theirs", 2], [1, 1, "ours", 2], [1, 1, "theirs", 2]]
     assert frame[:4].values.tolist() == first
@@ -37,18 +37,6 @@ def test_one_row_per_setting_seed_and_method_and_means_over_the_runs_named(frame
     assert report.mean_std([0.25], digits=2) == "0.25"
     with pytest.raises(ValueError, match="at least one"):
         report.mean_std([])
-
-
-def test_linear_algebra_has_one_thread_during_trials_and_its_own_number_afterwards():
-    def threads() -> set[int]:
-        return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
-
-    with threadpool_limits(2, "blas"):
-        seen = report.trials(lambda seed: {"threads": max(threads())}, 1)["score"].tolist()
-        assert (seen, threads()) == ([1], {2})
-
-
-def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame):
     lines = report.summary(frame, "labels", digits=1).data.splitlines()
     assert lines[0] == "| method | labels 1 | labels 10 |"
     assert lines[2:] == ["| ours | 2.0 ± 1.0 | 11.0 ± 1.0 |", "| theirs | 2.0 ± 0.0 | 20.0 ± 0.0 |"]
@@ -64,6 +52,15 @@ def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame):
     assert "| ours | 3.000 |" in report.summary(report.trials(run, 1, labels=[3])).data
     with pytest.raises(ValueError, match="at least one row"):
         report.summary(frame[:0])
+
+
+def test_linear_algebra_has_one_thread_during_trials_and_its_own_number_afterwards():
+    def threads() -> set[int]:
+        return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        seen = report.trials(lambda seed: {"threads": max(threads())}, 1)["score"].tolist()
+        assert (seen, threads()) == ([1], {2})
 
 
 def test_a_table_has_the_same_columns_in_every_row_and_tuning_looks_at_validation_only():

@@ -149,7 +149,7 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(with_val):
         assert vars(parts) | {"seconds": 0} == vars(whole) | {"seconds": 0}
 
 
-def test_every_example_counts_alike_and_predicting_is_exact_and_leaves_the_mode():
+def test_every_example_counts_alike_predicting_is_exact_and_features_can_be_trained_on():
     model, data = linear().eval(), points(22)
     fit(model)
     whole, ragged = (training.evaluate(model, DataLoader(data, n), "cpu") for n in (22, 21))
@@ -168,9 +168,6 @@ def test_every_example_counts_alike_and_predicting_is_exact_and_leaves_the_mode(
     assert torch.allclose(found.logits, model(data.tensors[0]), atol=1e-6)
     training.evaluate(model.eval(), DataLoader(data, 4))
     assert not model.training
-
-
-def test_features_come_from_the_backbone_and_can_be_trained_on():
     backbone = nn.Sequential(nn.Conv2d(3, 5, 2), nn.Flatten())
     model = models.Classifier(backbone, nn.Linear(5, 2), loaders.Preprocessing())
     data = DataLoader(TensorDataset(torch.randn(6, 3, 2, 2), torch.arange(6) % 2), 4)
