@@ -83,16 +83,13 @@ def test_the_saved_lesson_is_shown_whole_and_its_quiz_answers_a_click(opened: No
         assert not VERDICT.search(fold.inner_text())
 
 
-def test_it_runs_without_a_fault_and_progress_bars_come_and_go(lesson, ran) -> None:
+def test_it_runs_without_a_fault_bars_come_and_go_and_a_slider_changes_its_figure(lesson, ran):
     assert faults.all_of(ran) == []
     if lesson.name[:2] in AS_SAVED:
         assert said(ran.cells()) == said(ran.saved)
     assert ran.page.evaluate("() => window.barsSeen") > 0 or lesson.name[:2] not in WITH_BARS
     bars = ran.page.locator(".jp-OutputArea-output", has_text=re.compile(lab.BAR))
     assert bars.count() == 0
-
-
-def test_a_slider_changes_its_figure(ran: Notebook) -> None:
     is_there = any("import interact" in cell["source"] for cell in ran.cells())
     sliders = ran.page.get_by_role("slider").all()
     assert len(sliders) == is_there
@@ -155,7 +152,7 @@ def by_keys(url: str, course: Path, browser: BrowserContext) -> Iterator[Noteboo
         yield notebook
 
 
-def test_keys_run_a_lesson_and_open_its_quiz(by_keys: Notebook) -> None:
+def test_keys_run_a_lesson_and_its_quiz_and_it_is_whole_when_opened_again(by_keys, url, browser):
     assert faults.all_of(by_keys) == []
     cells = by_keys.cells()
     quiz = next(i for i, cell in enumerate(cells) if "## Quick quiz" in cell["source"])
@@ -166,9 +163,6 @@ def test_keys_run_a_lesson_and_open_its_quiz(by_keys: Notebook) -> None:
         assert not VERDICT.search(fold.inner_text())
         by_keys.page.keyboard.press(key)
         assert VERDICT.search(fold.inner_text())
-
-
-def test_a_lesson_is_whole_when_it_is_opened_again(by_keys, url, browser) -> None:
     by_keys.page.keyboard.press("ControlOrMeta+S")
     by_keys.page.wait_for_function(lab.IS_SAVED)
     with closing(Notebook(browser, url, "notebooks/by_keys.ipynb")) as again:

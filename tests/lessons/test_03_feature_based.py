@@ -35,12 +35,20 @@ def sheared(x: np.ndarray) -> np.ndarray:
     return 100 * x @ np.array([[2.6, 2.4], [2.4, 2.6]])
 
 
-def test_mean_shift_and_transport_win_where_the_domains_are_shifted_coral_where_shapes_differ():
+def test_mean_shift_and_transport_to_what_is_near_win_on_shifts_and_coral_on_shapes():
     for move in (lesson.mean_shift, lesson.transport):
         before, after = gain(move, shifted)
         assert before < 0.6 < 0.9 < after
     before, after = gain(lambda *three: lesson.coral(*three, 0.01), sheared)
     assert after > before + 0.08 and after > gain(lesson.mean_shift, sheared)[1] + 0.08
+    rng = np.random.default_rng(0)
+    pool = 10.0 * np.arange(5)[:, None] + np.zeros(3)
+    source = pool[::-1] + rng.normal(0, 0.1, (5, 3))
+    for entropy in (0, 0.01):
+        moved = lesson.transport(source, pool, pool, entropy)[0]
+        np.testing.assert_allclose(moved, pool[::-1], atol=0.02)
+    blurred = lesson.transport(source, pool, pool, 5.0)[0]
+    np.testing.assert_allclose(blurred, [pool.mean(axis=0)] * 5, atol=2)
 
 
 def test_tca_drops_the_direction_between_domains_and_mean_shift_is_as_by_hand() -> None:
@@ -69,17 +77,6 @@ def test_coral_gives_the_source_the_mean_and_covariance_of_the_pool() -> None:
     theirs = CORALAdapter(reg=0.1).fit_transform(np.r_[source, pool], sample_domain=side)[side == 1]
     ours = lesson.coral(source, pool, pool, 0.1)[0] - pool.mean(axis=0)
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
-
-
-def test_transport_sends_everything_to_what_is_near() -> None:
-    rng = np.random.default_rng(0)
-    pool = 10.0 * np.arange(5)[:, None] + np.zeros(3)
-    source = pool[::-1] + rng.normal(0, 0.1, (5, 3))
-    for entropy in (0, 0.01):
-        moved = lesson.transport(source, pool, pool, entropy)[0]
-        np.testing.assert_allclose(moved, pool[::-1], atol=0.02)
-    blurred = lesson.transport(source, pool, pool, 5.0)[0]
-    np.testing.assert_allclose(blurred, [pool.mean(axis=0)] * 5, atol=2)
 
 
 def test_the_gradient_is_reversed_and_a_distance_tells_separate_domains() -> None:

@@ -46,7 +46,7 @@ def test_shrinking_is_ridge_on_what_the_centre_leaves(rows: int) -> None:
     np.testing.assert_array_equal(lesson.shrink(x[:0], y[:0], centre, 1.0), centre)
 
 
-def test_a_related_source_and_few_labels_beat_either_alone() -> None:
+def test_a_related_source_and_few_labels_beat_either_and_leave_one_out_tells_a_good_source():
     errors = []
     for seed in range(10):
         source, target = related(seed, spread=0.4)
@@ -58,9 +58,6 @@ def test_a_related_source_and_few_labels_beat_either_alone() -> None:
         errors.append([np.linalg.norm(w - target) for w in (near, zero, source)])
     near, zero, source = np.mean(errors, axis=0)
     assert near < 0.8 * source and near < 0.6 * zero
-
-
-def test_leave_one_out_leaves_each_one_out_and_tells_a_good_source_from_an_opposite_one() -> None:
     rng = np.random.default_rng(0)
     x, y, centre = rng.normal(size=(8, WIDTH)), rng.normal(size=8), rng.normal(size=WIDTH)
     others = [(i, np.arange(8) != i) for i in range(8)]

@@ -75,7 +75,7 @@ def test_a_simulation_keeps_to_the_rules_and_a_tally_scores_and_a_watch_are_as_b
     assert lesson.watch(outbreak, 1).shape == (2, 3, 4)
 
 
-def test_the_likelihood_is_largest_near_the_share_that_was_struck() -> None:
+def test_the_likelihood_of_a_rate_its_prior_and_a_disease_that_never_spreads() -> None:
     n = 200
     relations = {"contact": np.eye(n, k=1) + np.eye(n, k=-1)}
     network = lesson.make_network(nx.path_graph(n), relations, {}, ("ill", "over"))
@@ -85,6 +85,14 @@ def test_the_likelihood_is_largest_near_the_share_that_was_struck() -> None:
     outbreak = history((first, []), (first + at_risk[::4], []), n=n)
     best = lesson.RATES[lesson.log_likelihood(law, network, outbreak).argmax()]
     assert best == pytest.approx(0.25, rel=0.1)
+    prior = lesson.rate_prior(np.array([0.05, 0.1, 0.2]))
+    assert lesson.RATES[prior.argmax()] == pytest.approx(0.1, rel=0.07)
+    drawn = lesson.draw_rates(prior, np.random.default_rng(0))
+    assert drawn.shape == (lesson.RUNS, 1)
+    assert np.std(np.log(drawn)) == pytest.approx(np.log(2), rel=0.3)
+    assert np.isfinite(lesson.rate_prior(np.array([0.1, 0.1]))).all()
+    with pytest.raises(ValueError, match="no outbreak struck 9 nodes"):
+        lesson.record(LAW, path, 0.1, 3, 9, np.random.default_rng(0))
 
 
 def test_the_search_finds_another_law_by_the_data_and_translations_respect_types() -> None:
@@ -124,14 +132,3 @@ def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing() 
     right, wrong = np.mean(areas[lesson.WORM]), np.mean(areas[lesson.WRONG])
     assert right > 0.7 and right > wrong + 0.1
     assert np.mean(errors[True]) < np.mean(errors[False]) / 2
-
-
-def test_the_prior_of_rates_and_a_disease_that_never_spreads() -> None:
-    prior = lesson.rate_prior(np.array([0.05, 0.1, 0.2]))
-    assert lesson.RATES[prior.argmax()] == pytest.approx(0.1, rel=0.07)
-    drawn = lesson.draw_rates(prior, np.random.default_rng(0))
-    assert drawn.shape == (lesson.RUNS, 1)
-    assert np.std(np.log(drawn)) == pytest.approx(np.log(2), rel=0.3)
-    assert np.isfinite(lesson.rate_prior(np.array([0.1, 0.1]))).all()
-    with pytest.raises(ValueError, match="no outbreak struck 9 nodes"):
-        lesson.record(LAW, path, 0.1, 3, 9, np.random.default_rng(0))
