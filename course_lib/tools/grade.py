@@ -75,7 +75,8 @@ def _judged(path: Path, row: dict[str, str], number: int, seconds: float) -> dic
     before, asked = list(_definitions(cells[:number])), new_code_cell(cells[number].source)
     how = {"timeout_func": lambda cell: seconds if cell is asked else IMPORTS}
     how |= {"shutdown_kernel": "immediate", "kernel_name": "python3"}
-    how["resources"] = {"metadata": {"path": datasets.course_root()}}
+    how |= {"resources": {"metadata": {"path": datasets.course_root()}}}
+    how["extra_arguments"] = lessons.QUIET
     stopped = "it says neither right nor wrong"
     try:
         with contextlib.closing(ensure_event_loop()):  # Jupyter's, one for each thread

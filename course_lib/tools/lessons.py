@@ -48,6 +48,7 @@ SUMMARY = "summary.json"
 TEMPLATES = Path(__file__).with_name("templates")
 VERDICT = re.compile(r"^(.+\?) ((?:holds|does not hold|too close to call): .+)$", re.MULTILINE)
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+QUIET = ["--IPKernelApp.log_level=50"]  # of a kernel, which else logs being shut down
 CELL_TIMEOUT = 1800  # seconds a cell may take, where neither the caller nor the preset says so
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over the quota, read-only
 
@@ -212,8 +213,7 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
     _log(f"{lesson.name}: started")
     started = time.perf_counter()
     how = {"kernel_name": "python3", "language": "python", "progress_bar": False}
-    how |= {"cwd": lesson.path.parent, "execution_timeout": cell_timeout}
-    how["extra_arguments"] = ["--IPKernelApp.log_level=50"]  # else it logs being shut down
+    how |= {"cwd": lesson.path.parent, "execution_timeout": cell_timeout, "extra_arguments": QUIET}
     try:
         notebook = nbformat.read(lesson.path, as_version=4)
         path = str(copy).replace("{", "{{").replace("}", "}}")  # papermill formats it
