@@ -116,6 +116,7 @@ def test_the_program_is_short_and_the_lesson_is_it_in_pieces_and_shows_it_whole(
     (path,) = NOTEBOOKS.glob("08_*.ipynb")
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     lesson = {line for cell in cells for line in cell.source.splitlines()}
+    # All but the settings and the files written.
     for line in TEXT.partition("given = parser.parse_args()\n")[2].splitlines():
         if line and "savefig" not in line and not line.startswith(("#", "saved", "torch.save")):
             assert line in lesson, line
