@@ -12,12 +12,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import lab
-import nbformat
 import psutil
 import pytest
 from faults import all_of, in_outputs, in_pictures, on_page
 from lab import Notebook
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_markdown_cell
+from notebook_code import write_notebook
 from playwright.sync_api import BrowserContext
 
 PICTURE = """import base64, io
@@ -57,12 +57,7 @@ Look = Callable[[Notebook], list[str]]
 
 
 def write(folder: Path, *sources: str) -> None:
-    cells = [new_markdown_cell("# Ants"), *(new_code_cell(source) for source in sources)]
-    notebook = new_notebook(cells=cells)
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    path = folder / "notebooks" / "ants.ipynb"
-    path.parent.mkdir(exist_ok=True)
-    nbformat.write(notebook, path)
+    write_notebook(folder / "notebooks" / "ants.ipynb", new_markdown_cell("# Ants"), *sources)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pytest
 import rules
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from notebook_code import write_notebook
 from saved_outputs import differences
 
 from course_lib.tools.lessons import kernel_environment
@@ -266,11 +267,9 @@ def test_every_changed_output_is_found(tmp_path: Path) -> None:
 def test_a_kernel_that_dies_and_a_cell_that_outlives_its_time_are_found(tmp_path: Path) -> None:
     """nbval waits for a dead kernel until the time is over, and by itself passes the other."""
     path = tmp_path / "01_dead.ipynb"
-    cells = [new_code_cell("import os\nos._exit(0)", execution_count=1)]
-    nbformat.write(new_notebook(cells=cells), path)
+    write_notebook(path, new_code_cell("import os\nos._exit(0)", execution_count=1))
     assert differences(path, cell_timeout=5) != []
     path = tmp_path / "01_slow.ipynb"
     source = "import time\ntry: time.sleep(30)\nexcept KeyboardInterrupt: print('done')"
-    cell = new_code_cell(source, execution_count=1, outputs=[stream("done\n")])
-    nbformat.write(new_notebook(cells=[cell]), path)
+    write_notebook(path, new_code_cell(source, execution_count=1, outputs=[stream("done\n")]))
     assert any("took" in fault for fault in differences(path, cell_timeout=2))

@@ -18,7 +18,8 @@ import nbformat
 import psutil
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from notebook_code import write_notebook
 
 from course_lib import datasets
 from course_lib.tools import cli, lessons
@@ -51,11 +52,7 @@ def write_lesson(folder: Path, name: str, *sources: str, parameters: str = "epoc
     cells = [new_markdown_cell(f"# Learn <i>{name}</i>\n\nText.")]
     if parameters:
         cells += [new_code_cell(parameters, metadata={"tags": ["parameters"]})]
-    notebook = new_notebook(cells=cells + [new_code_cell(source) for source in sources])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    path = folder / f"{name}.ipynb"
-    nbformat.write(notebook, path)
-    return path
+    return write_notebook(folder / f"{name}.ipynb", *cells, *sources)
 
 
 def new_course(folder: Path) -> Path:

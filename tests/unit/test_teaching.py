@@ -3,10 +3,10 @@
 import csv
 from pathlib import Path
 
-import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from notebook_code import write_notebook
 
 from course_lib.tools import grade, slides
 
@@ -16,16 +16,10 @@ RIGHT = "return labels.bincount().max() / len(labels)"
 REST = "checks.lesson_00.zero_shot_answers(print)"
 
 
-def write(path: Path, *cells: nbformat.NotebookNode | str) -> None:
-    made = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(new_notebook(cells=made), path)
-
-
 @pytest.fixture
 def judged(tmp_path: Path):
     """Judges what is below students/, and reads the table: name and exercise to state, reply."""
-    write(tmp_path / "course" / "00_start.ipynb", SHARE.format("..."), REST)
+    write_notebook(tmp_path / "course" / "00_start.ipynb", SHARE.format("..."), REST)
 
     def run(seconds: float) -> dict[tuple[str, str], tuple[str, str]]:
         file = tmp_path / "table" / "grades.csv"
@@ -43,10 +37,10 @@ def test_every_answer_gets_its_state(tmp_path: Path, judged) -> None:
         judged(60)
     answers = {"ann": RIGHT, "bob": "return 1 / 3", "cid": "...", "dee": "os._exit(1)"}
     for name, answer in answers.items():
-        write(students / name / "00.ipynb", IMPORTS, "1 / 0", SHARE.format(answer))
-    write(students / "eve.ipynb", IMPORTS, "raise ValueError('never run')")
+        write_notebook(students / name / "00.ipynb", IMPORTS, "1 / 0", SHARE.format(answer))
+    write_notebook(students / "eve.ipynb", IMPORTS, "raise ValueError('never run')")
     (students / "fay.ipynb").write_text("{")
-    write(students / "ann" / ".ipynb_checkpoints" / "00.ipynb", SHARE)
+    write_notebook(students / "ann" / ".ipynb_checkpoints" / "00.ipynb", SHARE)
     found = judged(60)
     missing = [found.pop((f"{name}/00", "zero_shot_answers")) for name in answers]
     assert missing == [("missing", "")] * 4
@@ -58,7 +52,7 @@ def test_every_answer_gets_its_state(tmp_path: Path, judged) -> None:
 
 
 def test_an_endless_answer_is_too_slow(tmp_path: Path, judged) -> None:
-    write(tmp_path / "students" / "gus.ipynb", IMPORTS, SHARE.format("while True: ..."))
+    write_notebook(tmp_path / "students" / "gus.ipynb", IMPORTS, SHARE.format("while True: ..."))
     said = judged(0.05)["gus", "majority_share"]
     assert said == ("too slow", "no answer within 0.05 seconds")
 
@@ -71,7 +65,7 @@ def test_a_slide_has_a_heading_figures_with_their_texts_and_answers(tmp_path: Pa
     before = f"{opening}\n\n## Plain\n\nFirst **words**.\n\nOthers.\n\n## Shown\n\nUntold."
     after = "**Figure 1.** It is *so*.\n\n## Exercises\n\nNo slide."
     cells = [new_markdown_cell(before), new_code_cell("", outputs=[shown, said])]
-    write(tmp_path / "01_a.ipynb", *cells, new_markdown_cell(after))
+    write_notebook(tmp_path / "01_a.ipynb", *cells, new_markdown_cell(after))
     (page,) = slides.build(tmp_path, tmp_path / "out")
     page = BeautifulSoup(page.read_text("utf-8"), "html.parser")
     first, plain, figure = page.select("section")

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_output
+from notebook_code import write_notebook
 
 from course_lib.datasets import course_root
 from course_lib.tools import lessons, verdicts
@@ -12,7 +13,7 @@ from course_lib.tools import lessons, verdicts
 def write_lesson(folder: Path, name: str, parameters: str, said: str) -> None:
     printed = new_output("stream", name="stdout", text=said)
     cell = new_code_cell(parameters, metadata={"tags": ["parameters"]}, outputs=[printed])
-    nbformat.write(new_notebook(cells=[cell]), folder / f"{name}.ipynb")
+    write_notebook(folder / f"{name}.ipynb", cell)
 
 
 def test_each_question_has_its_answers_and_rows_of_others_stay(tmp_path, monkeypatch) -> None:
