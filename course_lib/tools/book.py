@@ -182,7 +182,8 @@ def _write_formula(writer: Any, node: nodes.math | nodes.math_block) -> None:
     """Write a formula as MathML, which browsers show by themselves."""
     block = isinstance(node, nodes.math_block)
     formula = tex2mathml(node.astext(), as_block=block)
-    writer.body.append(formula if block else formula.replace("<math", '<math display="inline"', 1))
+    about = 'tabindex="0"' if block else 'display="inline"'  # a wide one scrolls
+    writer.body.append(formula.replace("<math", f"<math {about}", 1))
     raise nodes.SkipNode
 
 

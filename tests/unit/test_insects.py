@@ -134,6 +134,19 @@ def test_same_seed_same_photo_other_seed_another():
         assert (first != other).mean() > 0.3
 
 
+def test_masks_are_of_committed_scenes_and_what_the_renderer_knows(index, tmp_path, monkeypatch):
+    stored = np.load(INSECTS / "masks.npz")
+    masks = np.unpackbits(stored["bits"], axis=-1).astype(bool)
+    assert masks.shape == (160, 64, 64) and (INSECTS / "masks.npz").stat().st_size < 100e3
+    for path, mask in zip(stored["paths"], masks, strict=True):
+        assert mask.mean() > float(index[f"field/{path}"]["image_share"]) - 0.01
+    monkeypatch.setattr(dataset, "MASKED", 1)
+    assert main(["--masks", str(tmp_path / "again.npz")]) == 0
+    again = np.load(tmp_path / "again.npz")
+    for path, bits in zip(again["paths"], again["bits"], strict=True):
+        assert (bits == stored["bits"][list(stored["paths"]).index(path)]).mean() > 0.99
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"label": "wasps"}, "unknown label 'wasps': expected one of ants, bees"),
     ({"domain": "night"}, "unknown domain 'night': expected one of field, studio, dusk"),

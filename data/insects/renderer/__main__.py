@@ -22,6 +22,8 @@ examples:
     python -m data.insects.renderer --all --out some/folder
   the contact sheet of the committed set:
     python -m data.insects.renderer --contact-sheet sheet.jpg
+  where the insects are in 160 scenes of the committed set:
+    python -m data.insects.renderer --masks masks.npz
 
 The same seed gives the same photographs; field and dusk with the same seed show the same scenes.
 No photograph made with --count is in the committed set, whatever the seed.
@@ -56,6 +58,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="write a sheet of photographs of the committed set (or of the set in --out)",
     )
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="FILE",
+        help="write where the insects are in 160 scenes of the committed set (.npz)",
+    )
     options = parser.parse_args(arguments)
     if options.domain is not None:
         check_choice("domain", options.domain, tuple(DOMAINS))
@@ -72,7 +80,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                 f"--all and --{name} were both given: expected one of them. --all remakes the "
                 "committed set, all domains with their fixed seed and counts; leave one out."
             )
-    if options.contact_sheet is None:
+    if options.contact_sheet is None and options.masks is None:
         if options.out is None:
             raise UsageError(
                 "no folder to write to: expected --out with a new or an empty folder. "
@@ -97,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.contact_sheet is not None:
             sheet = dataset.contact_sheet(options.out or HERE)
             sheet.save(options.contact_sheet, quality=80, optimize=True)
+        elif options.masks is not None:
+            dataset.write_masks(options.masks, report)
         elif options.all:
             dataset.make_committed_set(options.out, options.processes, report)
         elif options.count is not None:

@@ -25,6 +25,9 @@ JPEG_QUALITY = 84
 Report = Callable[[int, int], None]
 """Called with the number of scenes done and of all."""
 INDEX, MANIFEST = "index.csv", "manifest.sha256"
+MASKED = 40
+"""Scenes a split and class whose insects are outlined by :func:`write_masks`."""
+MASK_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -244,6 +247,36 @@ def write_manifest(file: Path, images: Iterable[Path]) -> None:
         for path, image in sorted(paths.items())
     ]
     file.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def write_masks(file: Path, report: Report) -> None:
+    """Write where the insects are in the first ``MASKED`` scenes of each split and class.
+
+    Parameters
+    ----------
+    file : Path
+        An ``.npz`` file with ``paths``, relative to ``field`` and to ``dusk``, which show the same
+        scenes, and ``bits``: ``numpy.unpackbits(bits, axis=-1)`` has the shape
+        (scenes, 64, 64), with a 1 where an insect fills at least half of a square of 4 x 4 pixels.
+    report : callable
+        Called after each scene.
+    """
+    tasks = [
+        (f"{split}/{label}/{file_name(label, number)}", label, (COMMITTED_SEED, of_split, number))
+        for split, of_split in SPLIT_NUMBERS.items()
+        if split in COUNTS
+        for label in LABELS
+        for number in range(MASKED)
+    ]
+    bits = []
+    for done, (_, label, seed) in enumerate(tasks, start=1):
+        insects = expose(label, seed, "field").insects
+        step = len(insects) // MASK_SIZE
+        share = insects.reshape(MASK_SIZE, step, MASK_SIZE, step).mean((1, 3))
+        bits.append(np.packbits(share >= 0.5, axis=-1))
+        report(done, len(tasks))
+    paths = np.array([path for path, *_ in tasks])
+    np.savez_compressed(file, paths=paths, bits=np.stack(bits))
 
 
 def refuse_used_folder(out: Path) -> None:

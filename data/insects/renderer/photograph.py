@@ -88,6 +88,8 @@ class Negative:
     sub_seed : int
         How many scenes were thrown away before one showed the insect.
     visibility : Visibility
+    insects : ndarray, shape (512, 512), bool
+        The pixels that show an insect: bodies, legs and fur of all of them, but no wings.
     """
 
     light: Array
@@ -98,6 +100,7 @@ class Negative:
     seed: tuple[int, ...]
     sub_seed: int
     visibility: Visibility
+    insects: Array
 
 
 def render(label: str, seed: Seed, domain: str = "field") -> Array:
@@ -288,6 +291,7 @@ def _try_scene(label: str, seed: tuple[int, ...], sub_seed: int, domain: Domain)
         seed,
         sub_seed,
         Visibility(visible_share, image_share, contrast),
+        raster.owner >= INSECT_OWNER,
     )
 
 

@@ -1,0 +1,45 @@
+"""Exercises of lesson 18, with few labels or none."""
+
+import numpy as np
+
+from course_lib.checks import Wrong, call, compare, exercise, numbers, same
+
+
+@exercise(
+    "Begin with zeros, and copy the part that stays inside.",
+    "Rows `max(down, 0)` to `height + min(down, 0)` get rows `max(-down, 0)` to `min(-down, 0)`.",
+    right="the simplest of all views, and it says much: where a digit lies does not matter.",
+)
+def shifted(answer: object) -> None:
+    """``answer(image, down, right)``: the picture moved, with zeros where nothing was."""
+    for shape, down, right in (((4, 4), 1, 2), ((3, 5), -1, 1), ((4, 3), 0, -2)):
+        image = np.arange(1.0, np.prod(shape) + 1).reshape(shape)
+        moved = np.zeros((shape[0] + 8, shape[1] + 8))
+        moved[4 + down : 4 + down + shape[0], 4 + right : 4 + right + shape[1]] = image
+        found = numbers(call(answer, image, down, right), shape, "the moved picture")
+        if same(found, np.roll(image, (down, right), (0, 1))):
+            raise Wrong("what leaves on one side comes back on the other. Put zeros there.")
+        compare(found, moved[4:-4, 4:-4], f"wrong for down {down}, right {right}: the signs?")
+
+
+@exercise(
+    "`np.linalg.svd(z - z.mean(axis=0), compute_uv=False)` gives the singular values.",
+    "Drop the zeros of `p`, since `log(0)` is none: `np.exp(-(p * np.log(p)).sum())`.",
+    right="one number tells a cloud from a line. A low loss does not.",
+)
+def effective_rank(answer: object) -> None:
+    """``answer(z)``: the exponential of the entropy of the shares of the singular values."""
+    corners = np.array([[3.0, 1], [3, -1], [-3, 1], [-3, -1]])
+    for z in (corners + 5, np.outer(np.arange(6.0), [1, 2, 0.5]), corners * 0.01 - 1):
+        sizes, plain = (np.linalg.svd(x, compute_uv=False) for x in (z - z.mean(axis=0), z))
+        found = numbers(call(answer, z), (), "the rank", "nan: is log(0) in it? Drop zeros of p.")
+        hints = {np.log(_rank(sizes)): "that is the entropy. Take its exponential."}
+        hints[_rank(sizes**2)] = "these are shares of variances: do not square."
+        hints[_rank(plain)] = "centre the vectors first: their common mean is no spread."
+        said = [hint for slip, hint in hints.items() if same(found, slip, 1e-4)]
+        compare(found, _rank(sizes), [*said, f"here it is {_rank(sizes):.3f}."][0], tolerance=1e-4)
+
+
+def _rank(sizes: np.ndarray) -> float:
+    p = sizes[sizes > 1e-12 * sizes.max()] / sizes.sum()
+    return float(np.exp(-(p * np.log(p)).sum()))

@@ -1,0 +1,32 @@
+"""Plausible wrong answers to the exercises of lesson 15, and what is said about them."""
+
+BLEND = (
+    "def blended(weight, adapters, shares, scale):\n"
+    "    for (down, up), share in zip(adapters, shares):\n"
+    "        weight = weight + "
+)
+LOW = (
+    "def low_rank(before, after, rank):\n"
+    "    u, s, v = torch.linalg.svd(after - before, full_matrices=False)\n"
+    "    return "
+)
+
+WRONG = {
+    "blended": [
+        (BLEND + "share * up @ down\n    return weight", "lack the factor `scale`"),
+        (BLEND + "scale * up @ down\n    return weight", "multiply each by its share"),
+        (BLEND + "share * scale * up @ down", "forget `return`"),
+        (BLEND + "share * scale * down @ up\n    return weight", "your function stops"),
+        (BLEND + "share * scale * up @ down\n        return weight", "added up"),
+        (BLEND + "share * scale * up @ down\n    return weight / len(shares)", "added up"),
+        (BLEND + "share * scale * up @ down\n    return weight.T", "expected the weights"),
+    ],
+    "low_rank": [
+        (LOW + "after - before", "the whole change"),
+        (LOW + "-(u[:, :rank] * s[:rank]) @ v[:rank]", "a nearer matrix"),
+        (LOW + "before + (u[:, :rank] * s[:rank]) @ v[:rank]", "not the change"),
+        (LOW + "u[:, :rank] @ v[:rank]", "a nearer matrix"),
+        (LOW + "(u[:, -rank:] * s[-rank:]) @ v[-rank:]", "a nearer matrix"),
+        (LOW + "s[:rank]", "expected the change"),
+    ],
+}  # fmt: skip

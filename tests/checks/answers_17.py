@@ -1,0 +1,30 @@
+"""Plausible wrong answers to the exercises of lesson 17, and what is said about them."""
+
+BATCH = (
+    "def batch_norm(x, scale, shift, eps):\n"
+    "    mean, var = x.mean(AXES, True), x.var(AXES, unbiased=False, keepdim=True)\n"
+    "    return (x - mean) / (var + eps).sqrt() * scale[:, None, None] + shift[:, None, None]"
+)
+ONE = (
+    "def one_by_one(z, day, prior):\n"
+    "    n, total = np.arange(1, len(z) + 1)[:, None], np.cumsum(z, axis=0)\n"
+    "    return "
+)
+
+WRONG = {
+    "batch_norm": [
+        (BATCH.replace("AXES", "(2, 3)"), "over pictures as well"),
+        (BATCH.replace("AXES", "0"), "over rows and columns as well"),
+        (BATCH.replace("AXES", "(0, 1, 2, 3)"), "keep them apart"),
+        (BATCH.replace("AXES", "(0, 2, 3)").replace(" + eps", ""), "eps is missing"),
+        (BATCH.replace("AXES", "(0, 2, 3)").replace(".sqrt()", ""), "the first number"),
+        ("def batch_norm(x, scale, shift, eps):\n    return x.mean()", "expected the input"),
+    ],
+    "one_by_one": [
+        (ONE + "z - (prior * day + total[-1]) / (prior + len(z)) + day", "pictures to come"),
+        (ONE + "z - total / n + day", "counts as `prior` pictures"),
+        (ONE + "z - (prior * day + total) / (prior + n)", "the head expects it"),
+        (ONE + "z - (prior * day + z) / (prior + 1) + day", "the first number"),
+        (ONE + "total", "the first number"),
+    ],
+}

@@ -1,0 +1,31 @@
+"""Plausible wrong answers to the exercises of lesson 18, and what is said about them."""
+
+MOVED = "def shifted(image, down, right):\n    return "
+RANK = (
+    "def effective_rank(z):\n"
+    "    sizes = np.linalg.svd(z - z.mean(axis=0), compute_uv=False)\n"
+    "    p = sizes / sizes.sum()\n"
+    "    p = p[p > 1e-12]\n"
+    "    return "
+)
+
+WRONG = {
+    "shifted": [
+        (MOVED + "np.roll(image, (down, right), axis=(0, 1))", "comes back on the other"),
+        (MOVED + "image", "the signs?"),
+        (MOVED + "np.pad(image, 4)[4 + down : -4 + down, 4 + right : -4 + right]"
+         " if max(abs(down), abs(right)) < 4 else image", "the signs?"),
+        (MOVED + "np.pad(image, 4)[4 - right :, 4 - down :][: image.shape[0], : image.shape[1]]",
+         "down 1, right 2"),
+        (MOVED + "np.pad(image, ((max(down, 0), 0), (max(right, 0), 0)))", "the moved picture"),
+    ],
+    "effective_rank": [
+        (RANK + "-(p * np.log(p)).sum()", "that is the entropy"),
+        (RANK + "np.exp((p * np.log(p)).sum())", "here it is"),
+        (RANK.replace("p = sizes / sizes.sum()", "p = sizes**2 / (sizes**2).sum()")
+         + "np.exp(-(p * np.log(p)).sum())", "do not square"),
+        (RANK.replace(" - z.mean(axis=0)", "") + "np.exp(-(p * np.log(p)).sum())", "centre"),
+        (RANK + "np.linalg.matrix_rank(z)", "here it is"),
+        (RANK + "p", "one number"),
+    ],
+}  # fmt: skip

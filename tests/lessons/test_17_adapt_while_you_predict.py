@@ -1,0 +1,41 @@
+"""Functions that lesson 17 writes out."""
+
+import math
+
+import torch
+from notebook_code import definitions
+from torch import nn
+
+lesson = definitions("17", batch=2)
+
+
+def source() -> object:
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(3)
+    nn.init.uniform_(norm.running_var, 0.5, 2.0)
+    end = nn.Sequential(nn.Conv2d(2, 3, 1), norm, nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    return lesson.Source(end.requires_grad_(False), nn.Linear(3, 2), torch.randn(3))
+
+
+def test_statistics_are_stored_or_the_batch_s_own() -> None:
+    end, x = source().end, torch.randn(8, 2, 4, 4) + 1
+    assert torch.equal(lesson.adapting(end, math.inf)(x), end(x))
+    usual = end.train()(x)
+    torch.testing.assert_close(lesson.adapting(end, 1)(x), usual)
+    assert lesson.share(4, 2) == 1 - 0.75**2
+
+
+def test_one_subtraction_leaves_of_a_single_picture_the_mean_by_day() -> None:
+    found, x = source(), torch.randn(6, 2, 4, 4)
+    z = lesson.seen(found.end, x)
+    assert (lesson.answers(found, z) == found.head(z).argmax(dim=1).numpy()).all()
+    alone = lesson.answers(found, z, shift=1, size=1)
+    assert (alone == int(found.head(found.mean).argmax())).all()
+
+
+def test_tent_lowers_the_entropy_with_a_copy() -> None:
+    found, x = source(), torch.randn(6, 2, 4, 4).repeat(9, 1, 1, 1)
+    before = [values.clone() for values in found.end.state_dict().values()]
+    low, high = (lesson.tent(found, x, rate)[1] for rate in (0.1, 0.0))
+    assert low < high
+    assert all(map(torch.equal, before, found.end.state_dict().values()))
