@@ -46,7 +46,6 @@ def exercises(number: str) -> dict[str, SimpleNamespace]:
 
 
 def wrong_answers(number: str) -> dict[str, list[tuple[str, str]]]:
-    """Plausible mistakes in each exercise of a lesson: code, and words of the hint it gets."""
     return importlib.import_module(f"answers_{number}").WRONG
 
 

@@ -24,7 +24,6 @@ WORKERS, RATE = 2, 3e-4
 
 
 def installed(contender: str) -> bool:
-    """Whether all packages of a library are there."""
     return all(importlib.util.find_spec(name) for name in NEEDS[contender])
 
 

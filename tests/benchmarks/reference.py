@@ -71,7 +71,6 @@ def figure() -> None:
 
 
 def main() -> None:
-    """Print the table, or draw it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="insects")
     parser.add_argument("--backbone", default=models.EMBEDDED)

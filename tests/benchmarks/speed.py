@@ -87,7 +87,6 @@ def plan(options: argparse.Namespace, done: list[Run], here: Sequence[str]) -> I
 
 
 def measure(task: Task) -> Outcome:
-    """Let a contender do a task, in this process."""
     if task.measure == "growth":
         outcome = growth.run(task)
     elif task.contender in peers.NEEDS:
@@ -159,7 +158,6 @@ def line(cells: Iterable[object]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None, measure: Callable = in_child) -> int:
-    """Measure, and print the page; 1 if a contender failed."""
     options = parse(arguments)
     absent = [c for c in options.only if c in peers.NEEDS and not peers.installed(c)]
     failed, runs = {}, []

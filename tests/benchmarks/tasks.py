@@ -45,7 +45,6 @@ class Task:
     images: int = 0
 
     def model(self) -> models.Classifier:
-        """Build the network, the same for every contender."""
         return models.build_model(self.backbone, pretrained=self.pretrained, seed=self.seed)
 
 

@@ -170,8 +170,6 @@ def browser() -> Iterator[BrowserContext]:
 
 
 class Notebook:
-    """A notebook below the served folder, open in JupyterLab, and what goes wrong on its page."""
-
     def __init__(self, context: BrowserContext, url: str, path: str) -> None:
         self.troubles: list[str] = []
         self.page = context.new_page()

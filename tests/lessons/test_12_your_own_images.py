@@ -1,7 +1,6 @@
 """Functions that lesson 12 writes out, and the folder that it builds."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,17 +61,13 @@ def test_scores_are_those_of_scikit_learn() -> None:
     assert lesson.scores(labels, torch.zeros(7, dtype=int))["balanced"] == pytest.approx(1 / 3)
 
 
-def many_and_few() -> SimpleNamespace:
+def test_every_remedy_helps_a_rare_class_seeds_repeat_and_validation_trains_nothing() -> None:
     labels = torch.tensor([0] * 190 + [1] * 10)
     features = torch.randn(200, 1280, generator=torch.Generator().manual_seed(0)) * 0.05
     features[:, 0] += labels * 3
     given = {"features": features, "labels": labels, "test_features": features}
     given |= {"test_labels": labels, "rarest": 1, "epochs": 6}
-    return definitions("12", classes=("many", "few"), learning_rate=0.02, **given)
-
-
-def test_every_remedy_helps_a_rare_class_seeds_repeat_and_validation_trains_nothing() -> None:
-    lesson = many_and_few()
+    lesson = definitions("12", classes=("many", "few"), learning_rate=0.02, **given)
     (heads, held_out), (again, _), (other, _) = (lesson.candidates(seed) for seed in (0, 0, 1))
     few, rare = lesson.EPOCHS[0], lesson.features[lesson.labels == 1]
     found = {name: head(rare).argmax(dim=1).sum() for name, head in heads.items()}  # 1: the rare

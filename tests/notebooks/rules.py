@@ -75,12 +75,6 @@ def prose(notebook: NotebookNode) -> list[str]:
     return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
 
 
-def headings(notebook: NotebookNode) -> list[str]:
-    """Headings of all markdown cells, without the code between fences."""
-    lines = [line for text in prose(notebook) for line in FENCED.sub("", text).splitlines()]
-    return [line.strip() for line in lines if re.match(r"#+ ", line)]
-
-
 def file_is_named_and_small(notebook: NotebookNode, path: Path) -> list[str]:
     """``NN_name.ipynb`` below 1.5 MB."""
     faults = [] if re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name) else [f"name {path.name}"]
@@ -144,8 +138,8 @@ def no_machine_paths_and_no_hosts(notebook: NotebookNode, path: Path) -> list[st
     return [f"{where}: {match[0]!r}" for where, match in found if match]
 
 
-def outputs_compared_or_reasoned(notebook: NotebookNode, path: Path) -> list[str]:
-    """Whatever nbval does not compare says why, and nothing is skipped."""
+def outputs_are_compared(notebook: NotebookNode, path: Path) -> list[str]:
+    """What nbval does not compare, less than half, says why, and nothing is skipped."""
     faults = []
     for where, cell in code_cells(notebook):
         faults += [f"{where}: tag {tag}" for tag in tags(cell) if tag in FORBIDDEN_TAGS]
@@ -156,13 +150,7 @@ def outputs_compared_or_reasoned(notebook: NotebookNode, path: Path) -> list[str
             faults.append(f"{where}: {IGNORED} without a tag reason-WHY")
         if reasons and IGNORED not in tags(cell):
             faults.append(f"{where}: {reasons[0]} without {IGNORED}")
-    return faults
-
-
-def at_least_half_compared(notebook: NotebookNode, path: Path) -> list[str]:
-    """Of the cells that show something, and of all code cells."""
     cells = [cell for _, cell in code_cells(notebook)]
-    faults = []
     for what, among in (("code cells", cells), ("with output", [c for c in cells if c.outputs])):
         compared = sum(IGNORED not in tags(cell) for cell in among)
         if not among or 2 * compared < len(among):
@@ -264,7 +252,9 @@ def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
     if first["cell_type"] != "markdown" or not re.match(r"# \S", first["source"]):
         faults.append("the first cell does not begin with a title '# …'")
     before_code = itertools.takewhile(lambda cell: cell.cell_type != "code", notebook.cells)
-    opening, found = "\n".join(cell.source for cell in before_code), headings(notebook)
+    opening = "\n".join(cell.source for cell in before_code)
+    lines = [line for text in prose(notebook) for line in FENCED.sub("", text).splitlines()]
+    found = [line.strip() for line in lines if re.match(r"#+ ", line)]
     wanted = ("**You will learn**", "**You need**", "**Time**")
     faults += [f"no {text} before the first code" for text in wanted if text not in opening]
     faults += [f"no heading {h!r}" for h in ("## Recap", "## Going further") if h not in found]
@@ -286,21 +276,16 @@ def quiz_answers_every_option(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-def verdicts_are_few(notebook: NotebookNode, path: Path) -> list[str]:
-    """At most five questions answered by a comparison, and five exact facts."""
+def it_is_short(notebook: NotebookNode, path: Path) -> list[str]:
+    """At most 70 cells, 350 lines of code, 2,700 words, five verdicts and five exact facts."""
     said = "".join(output.get("text", "") for _, output in all_outputs(notebook))
     facts = re.findall(r": (?:True|False)$", said, re.MULTILINE)
-    faults = [f"{len(facts)} facts: True or False"] if len(facts) > 5 else []
-    return faults + ([f"{n} verdicts"] if (n := len(verdicts(notebook))) > 5 else [])
-
-
-def it_is_short(notebook: NotebookNode, path: Path) -> list[str]:
-    """At most 70 cells, 350 lines of code and 2,700 words of prose."""
     lines = sum(cell.source.count("\n") + 1 for _, cell in code_cells(notebook))
     words = len(" ".join(prose(notebook)).split())
     found = [(len(notebook.cells), 70, "cells"), (lines, 350, "lines of code")]
-    found += [(words, 2700, "words of prose")]
-    return [f"{count} {what}, at most {most}" for count, most, what in found if count > most]
+    found += [(words, 2700, "words of prose"), (len(facts), 5, "facts: True or False")]
+    found += [(len(verdicts(notebook)), 5, "verdicts")]
+    return [f"{n} {what}, at most {most}" for n, most, what in found if n > most]
 
 
 def preset_faults(presets: dict[str, dict], lessons: dict[str, dict[str, Value]]) -> list[str]:
@@ -324,8 +309,5 @@ def preset_faults(presets: dict[str, dict], lessons: dict[str, dict[str, Value]]
     return faults
 
 
-def _is_rule(one: object) -> bool:
-    return inspect.isfunction(one) and [*inspect.signature(one).parameters] == ["notebook", "path"]
-
-
-RULES: list[Rule] = [one for one in [*vars().values()] if _is_rule(one)]
+FUNCTIONS = [one for one in [*vars().values()] if inspect.isfunction(one)]
+RULES = [f for f in FUNCTIONS if [*inspect.signature(f).parameters] == ["notebook", "path"]]
