@@ -133,7 +133,7 @@ def read_preset(folder: Path, name: str) -> tuple[Tables, int]:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"presets.toml cannot be read: {error}") from None
     if name not in presets:
-        raise _unknown("preset", name, dict(zip(presets, presets, strict=True)))
+        raise _unknown("preset", name, {known: known for known in presets})
     tables = dict(presets[name])
     seconds = datasets.whole(f"cell_timeout of {name}", tables.pop("cell_timeout", CELL_TIMEOUT), 1)
     for key, table in tables.items():
