@@ -5,6 +5,7 @@ run those of people you trust, or in a container.
 """
 
 import ast
+import asyncio
 import contextlib
 import re
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ import joblib
 import nbformat
 import pandas as pd
 from IPython.core.inputtransformer2 import TransformerManager
-from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
@@ -79,8 +79,7 @@ def _judged(path: Path, row: dict[str, str], number: int, seconds: float) -> dic
     how["extra_arguments"] = lessons.QUIET
     stopped = "it says neither right nor wrong"
     try:
-        with contextlib.closing(ensure_event_loop()):  # Jupyter's, one for each thread
-            NotebookClient(new_notebook(cells=[*before, asked]), **how).execute()
+        asyncio.run(NotebookClient(new_notebook(cells=[*before, asked]), **how).async_execute())
     except CellTimeoutError:
         began = asked.execution_count is not None
         why = f"no answer within {seconds:g} seconds" if began else "what is before it does not end"
