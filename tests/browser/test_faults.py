@@ -158,7 +158,7 @@ def test_no_process_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
     write(tmp_path, "1")
     runtime = tmp_path / "jupyter" / "JUPYTER_RUNTIME_DIR"
     program = (
-        "import pathlib, time, lab, test_faults\n"
+        "import pathlib, sys, time\nsys.path.append('..')\nimport lab, test_faults\n"
         f"with lab.server(pathlib.Path({str(tmp_path)!r})) as url:\n"
         "    test_faults.start_kernel(url)\n"
         "    print('started', flush=True)\n"
