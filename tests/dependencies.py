@@ -22,29 +22,18 @@ HEADING = """\
 """
 OF_TORCH = ("cuda-", "nvidia-", "triton", "setuptools")
 # What other systems bring along, and Python 3.12 for papermill, where this file was not written.
-ELSEWHERE = {
-    "aiohappyeyeballs": "2.7.1",
-    "aiohttp": "3.14.5",
-    "aiosignal": "1.4.0",
-    "appnope": "1.0.0",
-    "colorama": "0.4.6",
-    "frozenlist": "1.8.0",
-    "multidict": "7.2.1",
-    "propcache": "0.5.4",
-    "pywinpty": "3.1.2",
-    "yarl": "1.25.1",
-}
+ELSEWHERE = {"aiohappyeyeballs": "2.7.1", "aiohttp": "3.14.5", "aiosignal": "1.4.0"}
+ELSEWHERE |= {"appnope": "1.0.0", "colorama": "0.4.6", "frozenlist": "1.8.0", "multidict": "7.2.1"}
+ELSEWHERE |= {"propcache": "0.5.4", "pywinpty": "3.1.2", "yarl": "1.25.1"}
 
 
 def direct() -> list[Requirement]:
-    """Requirements of requirements.txt itself."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     plain = [re.sub(r"(^|\s)#.*", "", line).strip() for line in lines]
     return [Requirement(line) for line in plain if line and not line.startswith("-")]
 
 
 def tree() -> dict[str, str]:
-    """Installed packages that the course stands on: canonical names to versions."""
     found: dict[str, str] = {}
     waiting, seen = direct(), set()
     while waiting:
@@ -66,14 +55,12 @@ def tree() -> dict[str, str]:
 
 
 def pins() -> dict[str, str]:
-    """What tests/pins.txt says."""
     lines = PINS.read_text(encoding="utf-8").splitlines()
     pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(name): version for name, version in pairs}
 
 
 def main() -> None:
-    """Write tests/pins.txt."""
     named = {canonicalize_name(requirement.name) for requirement in direct()}
     found = ELSEWHERE | tree()
     names = [name for name in sorted(found.keys() - named) if not name.startswith(OF_TORCH)]

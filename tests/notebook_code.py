@@ -3,13 +3,15 @@
 import ast
 import importlib
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
+from nbformat.v4 import new_code_cell, new_notebook
 
 from course_lib.datasets import course_root
-from course_lib.tools.lessons import read_parameters
+from course_lib.tools.lessons import KERNEL, read_parameters
 
 IMPORTS = (ast.Import, ast.ImportFrom)
 KEPT = (*IMPORTS, ast.FunctionDef, ast.ClassDef)
@@ -18,7 +20,6 @@ STUB = re.compile(r"^checks\.lesson_(\d\d)\.(\w+)\(", re.MULTILINE)
 
 
 def imports(number: str) -> dict[str, object]:
-    """What a lesson imports, by name: what a student's code in an exercise may use."""
     return _executed(number, [node for node in _nodes(number) if isinstance(node, IMPORTS)], {})
 
 
@@ -38,18 +39,22 @@ def exercises(number: str) -> dict[str, SimpleNamespace]:
     cells, found = _cells(number), {}
     for place, cell in enumerate(cells[:-1]):
         if cell.cell_type == "code" and (match := STUB.search(cell.source)):
-            found[match[2]] = SimpleNamespace(
-                place=place,
-                stub=cell.source,
-                call=cell.source[match.start() :],
-                solution=SOLUTION.search(cells[place + 1].source)[1],
-            )
+            call, solution = cell.source[match.start() :], SOLUTION.search(cells[place + 1].source)
+            shown = {"stub": cell.source, "call": call, "solution": solution[1]}
+            found[match[2]] = SimpleNamespace(place=place, **shown)
     return found
 
 
 def wrong_answers(number: str) -> dict[str, list[tuple[str, str]]]:
-    """Plausible mistakes in each exercise of a lesson: code, and words of the hint it gets."""
     return importlib.import_module(f"answers_{number}").WRONG
+
+
+def write_notebook(path: Path, *cells: nbformat.NotebookNode | str) -> Path:
+    """Save a notebook of cells, or of code for them."""
+    made = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(new_notebook(cells=made, metadata={"kernelspec": KERNEL}), path)
+    return path
 
 
 def _cells(number: str) -> list[nbformat.NotebookNode]:

@@ -217,8 +217,7 @@ def _alike(folder: Path, pictures: list[Picture], likeness: float) -> Iterator[P
 
 def _broken_classes(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
     """Yield a problem for every class that is not whole in both splits."""
-    inside = [datasets.visible(folder / split) for split in datasets.SPLITS]
-    train, val = ({path.name for path in paths if path.is_dir()} for paths in inside)
+    train, val = ({p.name for p in datasets.visible(folder / s) if p.is_dir()} for s in LEAST)
     for split, other, here, there in (("train", "val", train, val), ("val", "train", val, train)):
         plain = {name.casefold(): name for name in sorted(there)}
         for label in sorted(here - there):

@@ -23,8 +23,7 @@ nowhere, an image that cannot be read or a missing package, and with 2 if it can
 
 def run(options: Options) -> bool:
     """Run copies of the lessons: their pages, index.html and summary.json go to a new folder."""
-    root = datasets.course_root()
-    output = options.output or root / "runs"
+    output = options.output or datasets.course_root() / "runs"
     overrides = [(n, dataset(v) if n == "dataset" else v) for n, v in options.overrides]
     for name, value in overrides:
         if name == "model_file" and value:
@@ -34,15 +33,19 @@ def run(options: Options) -> bool:
     if options.resume is None:
         asked["preset"] = options.preset or "default"
     elif any(asked.values()):
-        what = "give no --only, --preset, --lang or -p"
-        raise ValueError(f"--resume goes on with what was asked for then: {what}")
+        raise ValueError("--resume goes on as asked then: give no --only, --preset, --lang or -p")
     else:
         asked = tools.lessons.asked_before(output, path(options.resume) if options.resume else None)
         asked["before"] = [old for old in asked["before"] if not outdated(old, asked["folder"])]
     how = {"cell_timeout": options.cell_timeout, "jobs": options.jobs}
-    folder, results = tools.lessons.run(root / "notebooks", output, **asked, **how)
+    folder, results = tools.lessons.run(notebooks(), output, **asked, **how)
     print(tools.lessons.summary(results), f"pages: {folder / 'index.html'}", sep="\n")
     return any(result.error for result in results)
+
+
+def notebooks() -> Path:
+    """Folder of the lessons."""
+    return datasets.course_root() / "notebooks"
 
 
 def outdated(result: Any, folder: Path) -> bool:
@@ -61,7 +64,7 @@ def save(options: Options) -> bool:
     """Run lessons afresh and save their outputs in them, unless a cell fails (for authors)."""
     from course_lib import progress
 
-    found = tools.lessons.find_lessons(datasets.course_root() / "notebooks", options.only)
+    found = tools.lessons.find_lessons(notebooks(), options.only)
     results = [tools.lessons.save(lesson) for lesson in progress.bar(found, "lessons")]
     print(tools.lessons.summary(results))
     return any(result.error for result in results)
@@ -73,28 +76,26 @@ def check(options: Options) -> int:
         importlib.import_module(package)
     command = [sys.executable, "-m", "pytest", "tests/notebooks"]
     if options.only:
-        found = tools.lessons.find_lessons(datasets.course_root() / "notebooks", options.only)
+        found = tools.lessons.find_lessons(notebooks(), options.only)
         command += ["-k", " or ".join(lesson.name for lesson in found)]
     return subprocess.run(command, cwd=datasets.course_root(), check=False).returncode
 
 
 def verdicts(options: Options) -> None:
     """Answer the lessons' questions on new insects and on photos too: notebooks/VERDICTS.md."""
-    root = datasets.course_root()
-    output = options.output or root / "runs" / "verdicts"
-    print(tools.verdicts.collect(root / "notebooks", output, options.only))
+    output = options.output or datasets.course_root() / "runs" / "verdicts"
+    print(tools.verdicts.collect(notebooks(), output, options.only))
 
 
 def book(options: Options) -> bool:
     """Make a site of all lessons as they were executed, to be read without a network."""
-    root = datasets.course_root()
-    output = options.output or root / "runs" / ("slides" if options.slides else "book")
-    lessons = options.lessons or root / "notebooks"
+    kind = "slides" if options.slides else "book"
+    output = options.output or datasets.course_root() / "runs" / kind
     if options.slides:
-        lessons = lessons if options.lessons or options.lang == "en" else lessons / options.lang
-        print(*tools.slides.build(lessons, output), sep="\n")
+        there = notebooks() if options.lang == "en" else notebooks() / options.lang
+        print(*tools.slides.build(options.lessons or there, output), sep="\n")
         return False
-    warnings = tools.book.build(lessons, output, options.lang)
+    warnings = tools.book.build(options.lessons or notebooks(), output, options.lang)
     print(*warnings, sep="\n", end="\n" * bool(warnings), file=sys.stderr)
     print(f"book: {output.resolve() / 'index.html'}")
     return bool(warnings)
@@ -102,17 +103,15 @@ def book(options: Options) -> bool:
 
 def translate(options: Options) -> bool:
     """Bring the Chinese lessons up to date, and list the cells that want a translator."""
-    notebooks = datasets.course_root() / "notebooks"
-    wanted = tools.translate.translate(notebooks, "zh", options.only, options.accept)
+    wanted = tools.translate.translate(notebooks(), "zh", options.only, options.accept)
     print(*wanted, sep="\n", end="\n" * bool(wanted))
     return bool(wanted)
 
 
 def grade(options: Options) -> None:
     """Judge the exercises of submitted notebooks, each in a process of its own: for practice."""
-    notebooks = datasets.course_root() / "notebooks"
-    rows = tools.grade.grade(options.folder, options.output, notebooks, options.seconds)
-    right = sum(row.get("state") == "right" for row in rows)
+    rows = tools.grade.grade(options.folder, options.output, notebooks(), options.seconds)
+    right = sum(row["state"] == "right" for row in rows)
     print(f"{options.output}: {right} of {len(rows)} exercises are right")
 
 
@@ -230,9 +229,8 @@ def target(text: str, models: bool = False, what: str = "") -> Path:
         why = "it is a folder" if file.is_dir() else f"{there} is no folder that you can write to"
         raise argparse.ArgumentTypeError(f"{what}{file} cannot be written: {why}")
     if (file.suffix == ".safetensors") != models:
-        raise argparse.ArgumentTypeError(
-            f"{what}{file}: models, and only they, end in .safetensors"
-        )
+        why = "models, and only they, end in .safetensors"
+        raise argparse.ArgumentTypeError(f"{what}{file}: {why}")
     return file
 
 
@@ -271,9 +269,7 @@ def build_parser() -> Parser:
         command("--only", "NN", chosen, names, action="extend", default=[])
     option = add(grade)
     option("folder", "FOLDER", "holds the notebooks, in subfolders by student if you like", path)
-    option(
-        "--output", "FILE", "the table (default: grades.csv)", target, default=Path("grades.csv")
-    )
+    option("--output", "FILE", "the table (default: grades.csv)", target, default="grades.csv")
     option("--seconds", "N", "that an exercise may take (default: 30)", positive, default=30)
     option = add(book)
     option("--lang", None, "the language in front: en (default) or zh", **language)
@@ -295,13 +291,11 @@ def build_parser() -> Parser:
     option("--checkpoint", "FILE", "keeps the run; one that was killed goes on there", target)
     option("--model", "FILE.safetensors", "gets the trained model, for 'predict'", model)
     option("--frozen", None, "train the head alone", action="store_true")
-    off = {"action": "store_false"}
-    option("--from-scratch", None, "start from random weights", dest="pretrained", **off)
-    option("--no-augment", None, "no random crops and flips", dest="augment", **off)
+    option("--from-scratch", None, "random weights first", dest="pretrained", action="store_false")
+    option("--no-augment", None, "no random crops or flips", dest="augment", action="store_false")
     option = add(audit)
     option("dataset", "FOLDER", "a folder with train/ and val/", dataset)
-    alike = "correlation from which pictures are named as alike (default: 0.97)"
-    option("--likeness", "SHARE", alike, float, default=0.97)
+    option("--likeness", "SHARE", "correlation that is named (default: 0.97)", float, default=0.97)
     option = add(split)
     option("folder", "FOLDER", "a folder with a folder of images for each class", path)
     option("--val", "SHARE", "of each class for val/ (default: 0.2)", float, default=0.2)

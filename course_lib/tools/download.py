@@ -15,10 +15,6 @@ SHA256 = "fbc41b31d544714d18dd1230b1e2b455e1557766e13e67f9f5a7a23af7c02209"
 FAILURES = (OSError, RuntimeError, HTTPException)
 
 
-class DownloadError(RuntimeError):
-    """The photos could not be fetched, or what came is not what was published."""
-
-
 def download(name: str, url: str = URL) -> Path:
     """Fetch the article's 397 photos (47 MB) into ``data/``, if need be; return their folder."""
     if name != "hymenoptera":
@@ -37,7 +33,7 @@ def download(name: str, url: str = URL) -> Path:
             return folder
         way = f"set {datasets.HYMENOPTERA_DIR} to the folder hymenoptera_data that comes out"
         other = f"Without a network: get it on another computer, unpack it, and {way}."
-        raise DownloadError(f"{url} could not be fetched ({error}). {other}") from error
+        raise RuntimeError(f"{url} could not be fetched ({error}). {other}") from error
     return folder
 
 

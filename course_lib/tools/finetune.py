@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from timm.layers import convert_sync_batchnorm  # torch's own drops the activations of timm's layers
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD
 from torch.optim.lr_scheduler import StepLR
@@ -29,8 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 from course_lib import datasets, devices, loaders, models, training
 from course_lib.tools import export
 
-# Settings, when a run goes on. Of the data set, classes and images are compared, not the name.
-MAY_CHANGE = {"dataset", "epochs", "workers", "device", "checkpoint", "model"}
+MAY_CHANGE = {"dataset", "epochs", "workers", "device", "checkpoint", "model"}  # of the settings
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,8 @@ class Outcome:
         for number, (loss, accuracy, seconds) in enumerate(rows):
             kept = "  kept" * (number == history.best_epoch)
             lines.append(f"{number + 1:5}  {loss:13.4f}  {accuracy:19.3f}  {seconds:7.1f}{kept}")
-        nothing = f"nothing was trained: {self.begun} epochs were done before"
-        lines += [nothing] * (self.begun == len(history.seconds))
+        if self.begun == len(history.seconds):
+            lines.append(f"nothing was trained: {self.begun} epochs were done before")
         accuracy, count = self.test.metrics.accuracy, len(self.test.labels)
         return "\n".join([*lines, f"test accuracy {accuracy:.3f} ({count} images)"])
 
@@ -93,10 +92,9 @@ def run(settings: Settings) -> Outcome:
         alone = models.build_model(settings.backbone, len(classes), **drawn)
         how = {"augment": settings.augment, "seed": settings.seed, "num_workers": settings.workers}
         splits = loaders.make_loaders(listing, alone.preprocessing, pixels, batch, **how)
-        photos = splits.train.dataset
-        shares = Shares(len(photos), batch)
+        photos, shares = OwnDice(splits.train.dataset), Shares(len(splits.train.dataset), batch)
         how = {"num_workers": settings.workers, "pin_memory": device.type == "cuda"}
-        train = DataLoader(OwnDice(photos), batch_sampler=shares, generator=shares.generator, **how)
+        train = DataLoader(photos, batch_sampler=shares, generator=shares.generator, **how)
         if settings.frozen:
             models.freeze_backbone(alone)
         alone.to(device, memory_format=torch.channels_last)
@@ -113,11 +111,10 @@ def run(settings: Settings) -> Outcome:
             begun = len(run.history.seconds)
 
         def after_epoch(run: training.Run) -> None:
-            history = run.history  # the means over all images, whoever saw them
-            own = shares.own, history.train_loss[-1], history.train_accuracy[-1]
-            counts, losses, accuracies = zip(*from_each(own), strict=True)
-            history.train_loss[-1] = float(np.average(losses, weights=counts))
-            history.train_accuracy[-1] = float(np.average(accuracies, weights=counts))
+            history = run.history
+            for values in (history.train_loss, history.train_accuracy):
+                seen, counts = zip(*from_each((values[-1], shares.own)), strict=True)
+                values[-1] = float(np.average(seen, weights=counts))  # whoever saw them
             if file is not None:
                 state = {name: part.state_dict() for name, part in parts.items()}
                 state |= {**vars(run), "history": asdict(history), "precision": precision}
@@ -149,26 +146,25 @@ def identity(settings: Settings, listing: datasets.Listing) -> dict[str, Any]:
     return {"classes": listing.classes, "images": images, **same}
 
 
-def restore(
-    path: Path, about: Mapping[str, Any], parts: Mapping[str, Any], generator: torch.Generator
-) -> tuple[training.Run, str]:
+def restore(path: Path, about: dict, parts: dict, order: Generator) -> tuple[training.Run, str]:
     """Put parts and dice back to a checkpoint of this `identity`; its progress and precision."""
-    advice = "or name another file."
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)  # nothing is executed
         was = {name: state["about"][name] for name in about}
     except Exception as error:  # bytes that make no sense make the reader raise nearly everything
-        why = f"so it was not read ({textwrap.shorten(repr(error), 300)}). Delete it, {advice}"
-        raise ValueError(f"{path} is not a whole checkpoint of this course, {why}") from None
+        why = f"({textwrap.shorten(repr(error), 300)}). Delete it, or name another file."
+        raise ValueError(f"{path} is not a whole checkpoint of this course {why}") from None
     if differ := [name for name in about if was[name] != about[name]]:
         old, new = (", ".join(f"{n} {each[n]!r}" for n in differ) for each in (was, about))
-        raise ValueError(f"{path} is of a run with {old}, not {new}: go on with that, {advice}")
+        raise ValueError(
+            f"{path} is of a run with {old}, not {new}: go on with that, or name another."
+        )
     for name, part in parts.items():
         part.load_state_dict(state[name])
-    dice, cuda, order = state["dice"][place()[0] % len(state["dice"])]
+    dice, cuda, drawn = state["dice"][place()[0] % len(state["dice"])]
     torch.set_rng_state(dice)
     torch.cuda.set_rng_state_all(cuda[: torch.cuda.device_count()])
-    generator.set_state(order)
+    order.set_state(drawn)
     history = training.History(**state["history"])
     return training.Run(history, state["best"], state["best_weights"]), state["precision"]
 
@@ -236,12 +232,11 @@ class Shares:
 
     def __init__(self, count: int, batch_size: int) -> None:
         self.count, self.batches = count, math.ceil(count / batch_size)
-        self.generator = torch.Generator()  # to be seeded alike in all processes
+        self.generator = Generator()  # to be seeded alike in all processes
         self.rank, self.size = place()
         if (smallest := count // self.batches) < self.size:
             what = f"{self.size} processes cannot share a batch of {smallest} images"
-            advice = "use a larger batch size or more images, or start fewer processes"
-            raise ValueError(f"{what}: each needs one at least; {advice}.")
+            raise ValueError(f"{what}: use larger batches, more images or fewer processes.")
 
     def __len__(self) -> int:
         return self.batches

@@ -8,22 +8,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # A line of requirements.txt; comments, empty lines and options such as '-e .' are not.
-REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(\[[^]]*])?\s*(==\s*(?P<pin>[\w.+!-]+))?")
+REQUIREMENT = re.compile(r"^(\w[\w.-]*)(?:\[[^]]*])? *(?:== *([\w.+!-]+))?", re.MULTILINE)
 
 
 def pinned(root: Path) -> dict[str, str]:
     """Packages that the lessons need (those before ``# Tests.``), each with its version or ""."""
     text = (root / "requirements.txt").read_text(encoding="utf-8").partition("\n# Tests.\n")[0]
-    matches = map(REQUIREMENT.match, text.splitlines())
-    return {match["name"]: match["pin"] or "" for match in matches if match}
+    return dict(REQUIREMENT.findall(text))
 
 
 def check(root: Path = ROOT) -> list[str]:
     """What is missing or of another version than the course needs; any 2.14 will do for 2.14.1."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     oldest, python = project["requires-python"].removeprefix(">="), platform.python_version()
-    old = numbers(python) < numbers(oldest)
-    problems = [f"Python is {python}: the course needs {oldest} or newer"] * old
+    new = numbers(python) >= numbers(oldest)
+    problems = [] if new else [f"Python is {python}: the course needs {oldest} or newer"]
     for name, pin in pinned(root).items():
         wanted = f"{name}=={pin}" if pin else name
         try:

@@ -1,7 +1,6 @@
 """Run the lessons without opening them: parameters checked at the door, then a page per lesson.
 
 Parameters are plain values in the cell tagged ``parameters``; papermill runs a copy with others.
-What is kept of a run are its verdicts, the lines that ``course_lib.report.verdict`` prints.
 """
 
 import ast
@@ -40,6 +39,7 @@ from papermill.translators import PythonTranslator
 from course_lib import datasets, progress
 
 Value = bool | int | float | str | list
+Typed = Sequence[tuple[str, str]]  # names and values of parameters
 Tables = dict[str, dict[str, Value]]  # of a preset: lesson, or "all", to parameters
 KINDS = {bool: "true or false", int: "a whole number of 0 or more", float: "a finite number"}
 KINDS |= {str: "a text", list: "a list"}
@@ -48,6 +48,7 @@ SUMMARY = "summary.json"
 TEMPLATES = Path(__file__).with_name("templates")
 VERDICT = re.compile(r"^(.+\?) ((?:holds|does not hold|too close to call): .+)$", re.MULTILINE)
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+QUIET = ["--IPKernelApp.log_level=50"]  # of a kernel, which else logs being shut down
 CELL_TIMEOUT = 1800  # seconds a cell may take, where neither the caller nor the preset says so
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over the quota, read-only
 
@@ -82,12 +83,6 @@ class Result:
     source: str = ""  # its first line
     error: str = ""
 
-    @property
-    def failure(self) -> str:
-        """Where it failed and how, in one line."""
-        place = f", cell {self.cell} ({self.source})" if self.cell else ""
-        return f"failed: {self.lesson}{place}: {self.error}"
-
 
 def read_parameters(source: str) -> dict[str, Value]:
     """Names and default values in a parameters cell, as papermill reads it: nothing is run."""
@@ -100,8 +95,7 @@ def read_parameters(source: str) -> dict[str, Value]:
             if type(values[name]) not in KINDS:
                 raise ValueError
     except (KeyError, ValueError, SyntaxError):
-        problem = f"in the parameters cell, {line!r} is no plain 'name = value'"
-        raise ValueError(problem) from None
+        raise ValueError(f"in the parameters cell, {line!r} is no plain 'name = value'") from None
     return values
 
 
@@ -148,9 +142,7 @@ def read_preset(folder: Path, name: str) -> tuple[Tables, int]:
     return tables, seconds
 
 
-def plan(
-    lessons: Sequence[Lesson], preset: Tables, overrides: Sequence[tuple[str, str]] = ()
-) -> list[dict[str, Value]]:
+def plan(lessons: Sequence[Lesson], preset: Tables, overrides: Typed = ()) -> list[dict]:
     """Values that each lesson is run with instead of its own: the door, at which all is checked."""
     typed = dict(overrides)  # stronger than the preset
     every = {name: value for lesson in lessons for name, value in lesson.parameters.items()}
@@ -163,9 +155,17 @@ def plan(
         for name in own.keys() - lesson.parameters.keys():
             raise ValueError(f"the preset gives {lesson.name} an unknown parameter {name!r}")
         given = {**preset.get("all", {}), **own, **typed}
-        defaults = {name: d for name, d in lesson.parameters.items() if name in given}
-        values = {n: _convert(n, given[n], default, n in typed) for n, default in defaults.items()}
-        plans.append({n: _located(n, value, defaults[n]) for n, value in values.items()})
+        values = {}
+        for name, default in lesson.parameters.items():
+            if name in given:
+                value = values[name] = _convert(name, given[name], default, name in typed)
+                # A path starts where the person stands, but lessons run in their own folder.
+                if name == "dataset" and value != default:
+                    folder = datasets.find(value)
+                    values[name] = value if value in datasets.KNOWN else str(folder)
+                elif name == "model_file" and value:
+                    values[name] = str(Path(value).expanduser().absolute())
+        plans.append(values)
     return plans
 
 
@@ -175,24 +175,13 @@ def _convert(name: str, value: Value, default: Value, typed: bool = False) -> Va
     with contextlib.suppress(ValueError, SyntaxError, TypeError):
         if typed and kind is not str:
             read = ast.literal_eval({"true": "True", "false": "False"}.get(value.lower(), value))
-        if kind is float and type(read) is int:
-            read = float(read)
+        read = float(read) if kind is float and type(read) is int else read
         if kind is list and default and type(read) is list:
             read = [_convert(name, item, default[0]) for item in read]
         negative = kind is int and read < 0
         if type(read) is kind and not negative and (kind is not float or math.isfinite(read)):
             return read
     raise ValueError(f"parameter {name!r} is {KINDS[kind]} (default {default!r}), not {value!r}")
-
-
-def _located(name: str, value: Value, default: Value) -> Value:
-    """Make a path absolute from where the person stands, since lessons run in their own folder."""
-    if name == "dataset" and value != default:
-        folder = datasets.find(value)
-        return value if value in datasets.KNOWN else str(folder)
-    if name == "model_file" and value:
-        return str(Path(value).expanduser().absolute())
-    return value
 
 
 def _unknown(what: str, wrong: str, names: Mapping[str, str]) -> ValueError:
@@ -206,11 +195,10 @@ def _unknown(what: str, wrong: str, names: Mapping[str, str]) -> ValueError:
 def kernel_environment(jobs: int = 1) -> Iterator[None]:
     """Set what kernels inherit: no bars, this course and Python, and a share of the cores each."""
     course, jupyter = Path(__file__).resolve().parents[2], Path(sys.prefix, "share", "jupyter")
-    with patch.dict(os.environ):  # at the end it is as before
+    # The second is a debugger's advice, in each kernel. At the end all is as before.
+    with patch.dict(os.environ, COURSE_LIB_PROGRESS="0", PYDEVD_DISABLE_FILE_VALIDATION="1"):
         for name, first in (("PYTHONPATH", course), ("JUPYTER_PATH", jupyter)):
             os.environ[name] = os.pathsep.join(filter(None, [str(first), os.environ.get(name)]))
-        os.environ["COURSE_LIB_PROGRESS"] = "0"
-        os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's advice, in each kernel
         if own := os.environ.get(datasets.HYMENOPTERA_DIR):
             os.environ[datasets.HYMENOPTERA_DIR] = str(Path(own).expanduser().absolute())
         if jobs > 1:
@@ -225,8 +213,7 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
     _log(f"{lesson.name}: started")
     started = time.perf_counter()
     how = {"kernel_name": "python3", "language": "python", "progress_bar": False}
-    how |= {"cwd": lesson.path.parent, "execution_timeout": cell_timeout}
-    how["extra_arguments"] = ["--IPKernelApp.log_level=50"]  # else it logs being shut down
+    how |= {"cwd": lesson.path.parent, "execution_timeout": cell_timeout, "extra_arguments": QUIET}
     try:
         notebook = nbformat.read(lesson.path, as_version=4)
         path = str(copy).replace("{", "{{").replace("}", "}}")  # papermill formats it
@@ -243,8 +230,15 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
         result.status, result.error = "failed", result.error.splitlines()[0]
     if copy.exists():
         executed = nbformat.read(copy, as_version=4)
-        if result.error:
-            _mark_failure(result, executed)
+        code = [cell for cell in executed.cells if cell.cell_type == "code"]
+        own = [cell for cell in code if "injected-parameters" not in cell.metadata.get("tags", [])]
+        begun = [cell for cell in own if cell.metadata.get("papermill", {}).get("start_time")]
+        if result.error and begun:  # find the cell that ran last, and show the error there
+            result.cell, result.source = len(begun), begun[-1].source.partition("\n")[0]
+            name, _, text = result.error.partition(": ")
+            if name not in [output.get("ename") for output in begun[-1].outputs]:  # by papermill
+                shown = {"ename": name, "evalue": text, "traceback": [result.error]}
+                begun[-1].outputs.append(new_output("error", **shown))
             nbformat.write(executed, copy)
         result.verdicts = verdicts(executed)
         exporter = HTMLExporter(template_name="lab", template_file=str(TEMPLATES / "lesson.html"))
@@ -252,19 +246,6 @@ def run_lesson(lesson: Lesson, values: dict[str, Value], folder: Path, cell_time
         write(copy.with_suffix(".html"), page)
     _log(f"{lesson.name}: {result.status} after {result.seconds} s")
     return result
-
-
-def _mark_failure(result: Result, executed: Any) -> None:
-    """Find the cell that ran last, and show the error there if papermill does not."""
-    code = [cell for cell in executed.cells if cell.cell_type == "code"]
-    own = [cell for cell in code if "injected-parameters" not in cell.metadata.get("tags", [])]
-    if begun := [cell for cell in own if cell.metadata.get("papermill", {}).get("start_time")]:
-        failed, result.cell = begun[-1], len(begun)
-        result.source = failed.source.partition("\n")[0]
-        name, _, text = result.error.partition(": ")
-        if name not in [output.get("ename") for output in failed.outputs]:
-            traceback = [result.error]
-            failed.outputs.append(new_output("error", ename=name, evalue=text, traceback=traceback))
 
 
 def _log(line: str) -> None:
@@ -292,14 +273,13 @@ def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
         result = run_lesson(lesson, {}, Path(folder), cell_timeout)
         if not result.error:
             executed = nbformat.read(Path(folder, lesson.path.name), as_version=4)
-            # What differs from run to run says nothing about the lesson.
-            about = {"kernelspec": KERNEL, "language_info": executed.metadata.language_info}
-            executed.metadata = about  # as JupyterLab has it: opening the lesson changes nothing
+            # As JupyterLab has it, so that opening changes nothing, and without what is of one run.
+            language = executed.metadata.language_info
+            executed.metadata = {"kernelspec": KERNEL, "language_info": language}
             for cell in executed.cells:
-                about = cell.metadata.items()
-                cell.metadata = {n: v for n, v in about if v and n in ("jupyter", "tags")}
-            with datasets.written_whole(lesson.path) as unfinished:
-                nbformat.write(executed, unfinished)
+                kept = {name: cell.metadata.get(name) for name in ("jupyter", "tags")}
+                cell.metadata = {name: value for name, value in kept.items() if value}
+            write(lesson.path, nbformat.writes(executed) + "\n")
     return result
 
 
@@ -308,7 +288,7 @@ def run(
     output: Path,
     *,
     preset: str = "default",
-    overrides: Sequence[tuple[str, str]] = (),
+    overrides: Typed = (),
     only: Sequence[str] = (),
     cell_timeout: int | None = None,
     jobs: int | None = None,
@@ -323,8 +303,7 @@ def run(
     typed = dict(overrides)
     for values in plans:  # paths are absolute there: the run may be resumed from another folder
         typed |= {name: v for name, v in values.items() if name in typed and isinstance(v, str)}
-    request = {"preset": preset, "overrides": list(typed.items()), "only": list(only)}
-    request["language"] = language
+    request = {"preset": preset, "overrides": [*typed.items()], "only": only, "language": language}
     if folder is None:
         folder = output.resolve() / datetime.now().isoformat("T", "milliseconds").replace(":", "-")
         try:
@@ -361,27 +340,24 @@ def asked_before(output: Path, folder: Path | None) -> dict[str, Any]:
     return {**asked, "folder": folder.resolve(), "before": before}
 
 
-def _run_in(
-    folder: Path, work: Sequence[tuple], request: dict, limit: int, jobs: int | None, before: list
-) -> list[Result]:
+def _run_in(folder: Path, work: list, request: dict, limit: int, jobs, before) -> list[Result]:
     """Run in a folder what has not succeeded there before; after each lesson, say how far it is."""
     done = {result.lesson: result for result in before}
 
     def note() -> list[Result]:
         results = [done[lesson.name] for lesson, _ in work if lesson.name in done]
-        about = {**request, "started": folder.name, "lessons": [asdict(r) for r in results]}
+        about = {**request, "started": folder.name, "lessons": [*map(asdict, results)]}
         write(folder / SUMMARY, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
         write(folder / "index.html", render("index.html", folder=folder, results=results))
         return results
 
-    def still_holds(lesson: Lesson, values: dict[str, Value]) -> bool:
-        was = done.get(lesson.name, Result("", "", {}, "", "never run"))
-        same = (was.status, was.sha256, was.parameters) == ("ok", lesson.sha256, values)
-        copy = folder / lesson.path.name
-        return same and copy.is_file() and copy.with_suffix(".html").is_file()
-
     results = note()  # an interrupted run can be found from its first moment on
-    calls = [(*item, folder, limit) for item in work if not still_holds(*item)]
+    calls = []
+    for lesson, values in work:
+        was, copy = done.get(lesson.name), folder / lesson.path.name
+        good = was and (was.status, was.sha256, was.parameters) == ("ok", lesson.sha256, values)
+        if not (good and copy.is_file() and copy.with_suffix(".html").is_file()):
+            calls.append((lesson, values, folder, limit))
     # Much of a lesson is work for one core, such as imports; one that runs alone has all cores.
     jobs = min(jobs or min(2, joblib.cpu_count()), max(1, len(calls)))
     ended = progress.bar(_as_they_end(calls, jobs), "lessons", total=len(calls))
@@ -421,9 +397,4 @@ def verdicts(executed: Any) -> dict[str, str]:
 
 def summary(results: Sequence[Result]) -> str:
     """Table of the results for the terminal, each with its verdicts, and then the failures."""
-    width, lines = max([len("lesson"), *(len(r.lesson) for r in results)]), []
-    for result in results:
-        lines.append(f"{result.lesson:<{width}}  {result.seconds:>7.1f}  {result.status}")
-        lines += [f"    {question} {answer}" for question, answer in result.verdicts.items()]
-    head = f"{'lesson':<{width}}  seconds  status"
-    return "\n".join([head, *lines, *(r.failure for r in results if r.error)])
+    return render("summary.txt", results=results).rstrip("\n")

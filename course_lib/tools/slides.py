@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from jinja2 import Template
 from nbconvert.filters import markdown2html
 
-from course_lib import datasets
 from course_lib.tools import lessons
 
 SECTION = re.compile(r"^##? (.+)$", re.MULTILINE)
@@ -20,18 +18,15 @@ ENDS = ("Quick quiz", "Exercises", "Recap", "Going further", "小测验", "练�
 def build(notebooks: Path, output: Path) -> list[Path]:
     """Write ``NN_name.html`` into ``output`` for every executed lesson; return the paths.
 
-    A slide is a section: its heading, its figures with their captions, and the answers that
-    `report.verdict` printed; where there are none, its first paragraph. The first slide says what
-    is to be learned.
+    A slide is a section: its heading, figures, captions and the answers of `report.verdict`; where
+    there are none, its first paragraph. The first slide says what is to be learned.
     """
-    template = Template((lessons.TEMPLATES / "slides.html").read_text(encoding="utf-8"))
     written = []
     for lesson in lessons.find_lessons(notebooks):
         slides = _slides(nbformat.read(lesson.path, as_version=4))
         written.append(output / f"{lesson.name}.html")
-        with datasets.written_whole(written[-1]) as unfinished:
-            text = template.render(title=slides[0]["title"], slides=slides)
-            unfinished.write_text(text, encoding="utf-8")
+        page = lessons.render("slides.html", title=slides[0]["title"], slides=slides)
+        lessons.write(written[-1], page)
     return written
 
 
@@ -48,10 +43,9 @@ def _slides(notebook: Any) -> list[dict[str, Any]]:
                 slide = {"title": title, "about": markdown2html(about)}
                 found.append(slide | {"figures": [], "answers": []})
         for out in cell.get("outputs", []):
-            for kind, data in out.get("data", {}).items():
-                if kind in ("image/png", "image/jpeg"):
-                    alt = out.metadata.get(kind, {}).get("alt", "")
-                    figure = {"uri": f"data:{kind};base64,{data.strip()}", "alt": alt}
-                    found[-1]["figures"].append(figure | {"caption": ""})
+            for kind in {"image/png", "image/jpeg"} & out.get("data", {}).keys():
+                uri = f"data:{kind};base64,{out.data[kind].strip()}"
+                figure = {"uri": uri, "alt": out.metadata.get(kind, {}).get("alt", "")}
+                found[-1]["figures"].append(figure)
             found[-1]["answers"] += lessons.VERDICT.findall(out.get("text", ""))
     return [slide for slide in found if not slide["title"].startswith(ENDS)]

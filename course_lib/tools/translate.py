@@ -1,8 +1,7 @@
 """The lessons in another language: code and outputs of the English ones, prose by a translator.
 
-``notebooks/zh/NN_name.ipynb`` has the cells of ``notebooks/NN_name.ipynb``, under the same ids.
-Code cells are copied with their outputs. A prose cell keeps in its metadata, as ``english``, the
-hash of the text that it translates; where the English has changed since, the cell is *stale*.
+Cells have the ids of the English ones. A prose cell keeps in its metadata, as ``english``, the hash
+of the text that it translates; where the English has changed since, the cell is *stale*.
 """
 
 import hashlib
@@ -12,13 +11,10 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from course_lib import datasets
 from course_lib.tools import lessons
 
 
-def translate(
-    notebooks: Path, language: str = "zh", only: Sequence[str] = (), accept: bool = False
-) -> list[str]:
+def translate(notebooks: Path, language="zh", only: Sequence[str] = (), accept=False) -> list[str]:
     """Bring the lessons of a language up to date, and say which cells want a translator.
 
     New prose is taken over in English. With ``accept`` every cell whose text is not English any
@@ -30,11 +26,9 @@ def translate(
         english = nbformat.read(lesson.path, as_version=4)
         old = nbformat.read(path, as_version=4).cells if path.exists() else []
         cells = {cell.id: cell for cell in old}
-        for cell in english.cells:
-            if cell.cell_type != "markdown":
-                continue
-            known, now = cells.get(cell.id), fingerprint(cell.source)
-            if known is None or known.source == cell.source:
+        for cell in (cell for cell in english.cells if cell.cell_type == "markdown"):
+            known, now = cells.get(cell.id, cell), fingerprint(cell.source)
+            if known.source == cell.source:
                 wanted.append(f"{path.name}: cell {cell.id} is not translated")
                 continue
             if accept:
@@ -42,9 +36,7 @@ def translate(
             if known.metadata.get("english") != now:
                 wanted.append(f"{path.name}: cell {cell.id} is stale, its English has changed")
             cell.source, cell.metadata = known.source, known.metadata
-        path.parent.mkdir(exist_ok=True)
-        with datasets.written_whole(path) as unfinished:
-            nbformat.write(english, unfinished)
+        lessons.write(path, nbformat.writes(english) + "\n")
     return wanted
 
 

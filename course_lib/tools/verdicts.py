@@ -20,10 +20,13 @@ ROW = re.compile(r"^\| (\d\d) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTI
 def collect(notebooks: Path, output: Path, only: Sequence[str] = ()) -> str:
     """Run lessons on the other data sets, or go on with that; write the table, and return it."""
     found = lessons.find_lessons(notebooks, only)
-    asked = [lesson for lesson in found if "dataset" in lesson.parameters]
-    columns = [{lesson.name: _saved(lesson) for lesson in found}]
+    asked = [lesson.name for lesson in found if "dataset" in lesson.parameters]
+    columns = [{x.name: lessons.verdicts(nbformat.read(x.path, as_version=4)) for x in found}]
     for name, dataset in (("fresh", _rendered(output)), ("photos", "hymenoptera")):
-        results = _results(notebooks, output / name, dataset, [lesson.name for lesson in asked])
+        request = {"overrides": [("dataset", str(dataset))], "only": asked}
+        with suppress(ValueError):  # where there is no run to go on with
+            request = {**lessons.asked_before(output / name, None), **request}
+        results = lessons.run(notebooks, output / name, **request)[1] if asked else []
         columns.append({result.lesson: result.verdicts for result in results})
     rows = [row for row in read(notebooks) if only and row[0] not in {x.name[:2] for x in found}]
     for lesson in found:
@@ -45,22 +48,11 @@ def read(notebooks: Path) -> list[tuple[str, ...]]:
     return ROW.findall(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
-def _saved(lesson: lessons.Lesson) -> dict[str, str]:
-    return lessons.verdicts(nbformat.read(lesson.path, as_version=4))
-
-
 def _rendered(output: Path) -> Path:
     folder = (output / f"insects-{SEED}").absolute()
     if not folder.exists():
         with datasets.written_whole(folder) as unfinished:
-            command = [sys.executable, "-m", "data.insects.renderer", "--domain", "field"]
-            command += ["--seed", str(SEED), "--out", str(unfinished)]
+            what = ["--domain", "field", "--seed", str(SEED), "--out", unfinished]
+            command = [sys.executable, "-m", "data.insects.renderer", *what]
             subprocess.run(command, cwd=datasets.course_root(), check=True)
     return folder
-
-
-def _results(notebooks, output: Path, dataset: str | Path, only: Sequence[str]) -> list:
-    asked = {"overrides": [("dataset", str(dataset))], "only": only}
-    with suppress(ValueError):  # where there is no run to go on with
-        asked = {**lessons.asked_before(output, None), **asked}
-    return lessons.run(notebooks, output, **asked)[1] if only else []

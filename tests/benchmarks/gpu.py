@@ -47,7 +47,6 @@ WAYS = (  # to an accuracy: measure, contender
 
 
 def show(*cells: object) -> None:
-    """Print a row of a Markdown table, at once."""
     print(speed.line(cells), flush=True)
 
 
@@ -155,7 +154,6 @@ def pretrained(network: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the tables."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     add = parser.add_argument

@@ -56,18 +56,13 @@ def fine_tune(task: Task, **options: object) -> Outcome:
     return clock.outcome
 
 
-def train(
-    task: Task, model: Classifier, parts: tuple, clock: Clock, head_rate: float = HEAD_RATE
-) -> None:
-    """Fine-tune with the clock running."""
+def train(task: Task, model: Classifier, parts: tuple, clock: Clock, head_rate=HEAD_RATE) -> None:
     settings = {"device": task.device, "precision": task.precision, "seed": task.seed}
     rates = (BODY_RATE, head_rate)
     one_cycle(model, parts, rates, task.epochs, after_epoch=clock.after_epoch, **settings)
 
 
-def one_cycle(
-    model: Classifier, parts: tuple, rates: tuple[float, float], epochs: int, **settings: object
-) -> None:
+def one_cycle(model: Classifier, parts: tuple, rates: tuple, epochs: int, **settings) -> None:
     """Train backbone and head at rates of their own, with AdamW and a one-cycle schedule."""
     groups = zip((model.backbone, model.head), rates, strict=True)
     weights = [{"params": part.parameters(), "lr": rate} for part, rate in groups]

@@ -24,7 +24,6 @@ WORKERS, RATE = 2, 3e-4
 
 
 def installed(contender: str) -> bool:
-    """Whether all packages of a library are there."""
     return all(importlib.util.find_spec(name) for name in NEEDS[contender])
 
 
@@ -50,19 +49,13 @@ def fastai(task: Task, model: Classifier, photos: dict, clock: Clock, folder: st
             clock.lap(float(self.recorder.values[-1][-1]))
 
     clock.read()  # the import is no set-up
-    dls = vision.ImageDataLoaders.from_folder(
-        course_datasets.find(task.dataset),
-        train="train",
-        valid="val",
-        bs=task.batch_size,
-        num_workers=task.workers,
-        device=clock.device,
-        item_tfms=[vision.RandomResizedCrop(task.image_size, min_scale=0.08), vision.FlipItem()],
-        batch_tfms=vision.Normalize.from_stats(model.preprocessing.mean, model.preprocessing.std),
-    )
-    learn = vision.Learner(
-        dls, model, nn.CrossEntropyLoss(), metrics=vision.accuracy, cbs=[Recorded()]
-    )
+    folder, seen = course_datasets.find(task.dataset), model.preprocessing
+    cut = [vision.RandomResizedCrop(task.image_size, min_scale=0.08), vision.FlipItem()]
+    how = {"train": "train", "valid": "val", "bs": task.batch_size, "num_workers": task.workers}
+    how |= {"item_tfms": cut, "batch_tfms": vision.Normalize.from_stats(seen.mean, seen.std)}
+    dls = vision.ImageDataLoaders.from_folder(folder, device=clock.device, **how)
+    how = {"metrics": vision.accuracy, "cbs": [Recorded()]}
+    learn = vision.Learner(dls, model, nn.CrossEntropyLoss(), **how)
     if clock.device.type != "cuda":
         clock.outcome.precision = "float32"
     elif clock.outcome.precision == "bfloat16":
@@ -98,17 +91,11 @@ def lightning(task: Task, model: Classifier, photos: dict, clock: Clock, folder:
     options = {"num_workers": task.workers, "pin_memory": clock.device.type == "cuda"}
     train = DataLoader(photos["train"], task.batch_size, shuffle=True, **options)
     val = DataLoader(photos["val"], task.batch_size, **options)
-    trainer = lightning.Trainer(
-        accelerator="gpu" if clock.device.type == "cuda" else clock.device.type,
-        devices=1,
-        max_epochs=task.epochs,
-        precision="bf16-mixed" if clock.outcome.precision == "bfloat16" else "32-true",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
+    quiet = ("enable_checkpointing", "enable_progress_bar", "enable_model_summary", "logger")
+    how = dict.fromkeys(quiet, False) | {"devices": 1, "num_sanity_val_steps": 0}
+    how["accelerator"] = "gpu" if clock.device.type == "cuda" else clock.device.type
+    how["precision"] = "bf16-mixed" if clock.outcome.precision == "bfloat16" else "32-true"
+    trainer = lightning.Trainer(max_epochs=task.epochs, **how)
     clock.opened()
     trainer.fit(Module(), train, val)
 
@@ -135,26 +122,15 @@ def hugging_face(task: Task, model: Classifier, photos: dict, clock: Clock, fold
         return {"pixel_values": torch.stack(images), "labels": torch.tensor(labels)}
 
     clock.read()
-    arguments = transformers.TrainingArguments(
-        output_dir=folder,
-        per_device_train_batch_size=task.batch_size,
-        per_device_eval_batch_size=task.batch_size,
-        num_train_epochs=task.epochs,
-        learning_rate=RATE,
-        bf16=clock.outcome.precision == "bfloat16",
-        use_cpu=clock.device.type == "cpu",
-        dataloader_num_workers=task.workers,
-        dataloader_pin_memory=clock.device.type == "cuda",
-        eval_strategy="epoch",
-        save_strategy="no",
-        report_to="none",
-        remove_unused_columns=False,
-        disable_tqdm=True,
-        seed=task.seed,
-    )
+    how = {f"per_device_{part}_batch_size": task.batch_size for part in ("train", "eval")}
+    how |= {"num_train_epochs": task.epochs, "learning_rate": RATE, "seed": task.seed}
+    how |= {"bf16": clock.outcome.precision == "bfloat16", "use_cpu": clock.device.type == "cpu"}
+    how |= {"dataloader_num_workers": task.workers, "remove_unused_columns": False}
+    how |= {"dataloader_pin_memory": clock.device.type == "cuda", "disable_tqdm": True}
+    how |= {"eval_strategy": "epoch", "save_strategy": "no", "report_to": "none"}
     trainer = transformers.Trainer(
         model=WithLoss(),
-        args=arguments,
+        args=transformers.TrainingArguments(output_dir=folder, **how),
         train_dataset=photos["train"],
         eval_dataset=photos["val"],
         data_collator=collate,

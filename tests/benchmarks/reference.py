@@ -27,9 +27,8 @@ from course_lib import datasets, loaders, models, progress, report, training
 def fine_tune(options: argparse.Namespace, seed: int, pretrained: bool, epochs: int) -> float:
     """Test accuracy after training every layer with AdamW and a one-cycle schedule."""
     model = models.build_model(options.backbone, pretrained=pretrained, seed=seed)
-    splits = loaders.make_loaders(
-        options.dataset, model.preprocessing, options.image_size, batch_size=16, seed=seed
-    )
+    about = (options.dataset, model.preprocessing, options.image_size)
+    splits = loaders.make_loaders(*about, batch_size=16, seed=seed)
     rates = (3e-4, 1e-2) if pretrained else (3e-3, 3e-3)
     ours.one_cycle(model, (splits.train, splits.val), rates, epochs, seed=seed)
     return training.evaluate(model, splits.test).accuracy
@@ -38,9 +37,8 @@ def fine_tune(options: argparse.Namespace, seed: int, pretrained: bool, epochs: 
 def frozen(options: argparse.Namespace, seed: int) -> float:
     """Test accuracy of a linear head on the features of the untouched backbone."""
     model = models.build_model(options.backbone, seed=seed)
-    splits = loaders.make_loaders(
-        options.dataset, model.preprocessing, options.image_size, augment=False, seed=seed
-    )
+    about = (options.dataset, model.preprocessing, options.image_size)
+    splits = loaders.make_loaders(*about, augment=False, seed=seed)
     parts = (splits.train, splits.val, splits.test)
     train, val, test = (training.extract_features(model, part) for part in parts)
     batches = DataLoader(TensorDataset(*train), 16, shuffle=True, generator=torch.Generator())
@@ -59,9 +57,8 @@ def figure() -> None:
     plt.rcParams |= {"svg.hashsalt": "result", "svg.fonttype": "none", "font.family": "sans-serif"}
     drawn, axes = plt.subplots(figsize=(7.2, 2.3), layout="constrained")
     *rows, baseline = ROW.findall(text)
-    for side, (name, colour, marker) in enumerate(
-        (("rendered insects", "#0072B2", "o"), ("the article's photos", "#D55E00", "s"))
-    ):
+    looks = ("rendered insects", "#0072B2", "o"), ("the article's photos", "#D55E00", "s")
+    for side, (name, colour, marker) in enumerate(looks):
         means, spreads = ([float(row[i + 2 * side]) for row in rows] for i in (1, 2))
         places = [place + (side - 0.5) / 4 for place in range(len(rows))]
         axes.errorbar(means, places, xerr=spreads, fmt=marker, color=colour, capsize=3, label=name)
@@ -74,7 +71,6 @@ def figure() -> None:
 
 
 def main() -> None:
-    """Print the table, or draw it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="insects")
     parser.add_argument("--backbone", default=models.EMBEDDED)

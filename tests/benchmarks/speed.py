@@ -87,7 +87,6 @@ def plan(options: argparse.Namespace, done: list[Run], here: Sequence[str]) -> I
 
 
 def measure(task: Task) -> Outcome:
-    """Let a contender do a task, in this process."""
     if task.measure == "growth":
         outcome = growth.run(task)
     elif task.contender in peers.NEEDS:
@@ -158,10 +157,7 @@ def line(cells: Iterable[object]) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def main(
-    arguments: Sequence[str] | None = None, measure: Callable[[Task], Outcome] = in_child
-) -> int:
-    """Measure, and print the page; 1 if a contender failed."""
+def main(arguments: Sequence[str] | None = None, measure: Callable = in_child) -> int:
     options = parse(arguments)
     absent = [c for c in options.only if c in peers.NEEDS and not peers.installed(c)]
     failed, runs = {}, []
@@ -180,10 +176,9 @@ def main(
     parts += [*failed.values(), *(f"{NAMES[c]} is not installed." for c in absent)]
     grown = [row([run]) for run in runs if run[0].measure == "growth"]
     for title, rows in zip(MEASURES.values(), (speed_rows(runs), grown), strict=True):
-        head = [line(rows[0]), line("---" for _ in rows[0])] if rows else []
-        parts += [f"## {title}", "\n".join([*head, *map(line, map(dict.values, rows))])] * bool(
-            rows
-        )
+        if rows:
+            head = [line(rows[0]), line("---" for _ in rows[0])]
+            parts += [f"## {title}", "\n".join([*head, *map(line, map(dict.values, rows))])]
     print("\n" + "\n\n".join(parts))
     return int(bool(failed))
 

@@ -17,14 +17,8 @@ from torch.nn import functional as F
 
 from course_lib import devices, models, training
 
-NAMES = {
-    "a": "the article's loop",
-    "b": "fast.ai Learner",
-    "c": "PyTorch Lightning",
-    "d": "Hugging Face Trainer",
-    "e": "course_lib",
-    "f": "floor: passes only",
-}
+NAMES = {"a": "the article's loop", "b": "fast.ai Learner", "c": "PyTorch Lightning"}
+NAMES |= {"d": "Hugging Face Trainer", "e": "course_lib", "f": "floor: passes only"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,6 @@ class Task:
     images: int = 0
 
     def model(self) -> models.Classifier:
-        """Build the network, the same for every contender."""
         return models.build_model(self.backbone, pretrained=self.pretrained, seed=self.seed)
 
 

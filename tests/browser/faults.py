@@ -104,5 +104,4 @@ def on_page(notebook: Notebook) -> list[str]:
 
 
 def all_of(notebook: Notebook) -> list[str]:
-    """All of the above, and what the browser has reported so far."""
     return [*in_outputs(notebook), *in_pictures(notebook), *on_page(notebook), *notebook.troubles]

@@ -91,7 +91,6 @@ COUNT_BARS = f"""
 
 
 def chromium() -> str | None:
-    """Path of an installed Chromium or Chrome, if there is one."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
@@ -103,11 +102,8 @@ def server(folder: Path, **settings: dict[str, Any]) -> Iterator[str]:
     files to itself. ``settings`` are of its extensions, by their names without ``@jupyterlab/``.
     At the end, and also if these tests are killed, every process that it started is gone.
     """
-    env = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("JUPYTER", "JPY", "COURSE_LIB", "PYTEST"))
-    }
+    ours = ("JUPYTER", "JPY", "COURSE_LIB", "PYTEST")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     env |= {name: str(folder / "jupyter" / name) for name in FOLDERS}
     runtime = Path(env["JUPYTER_RUNTIME_DIR"])
     for name, values in (SETTINGS | settings).items():
@@ -118,9 +114,8 @@ def server(folder: Path, **settings: dict[str, Any]) -> Iterator[str]:
     command = [sys.executable, str(Path(__file__).with_name("until_eof.py"))]
     command += [sys.executable, "-m", "jupyterlab", *SERVER_OPTIONS, str(first.relative_to(folder))]
     with (folder / "server.log").open("w") as log:
-        process = Popen(
-            command, cwd=folder, env=env, stdin=PIPE, stdout=log, stderr=log, start_new_session=True
-        )
+        how = {"stdin": PIPE, "stdout": log, "stderr": log, "start_new_session": True}
+        process = Popen(command, cwd=folder, env=env, **how)
         try:
             yield address(process, runtime)
         finally:
@@ -152,7 +147,6 @@ def started_by(runtime: Path) -> list[psutil.Process]:
 
 
 def stop(process: Popen[bytes], runtime: Path) -> None:
-    """Ask the server to end with its kernels; end by force what has not ended."""
     process.stdin.close()
     with contextlib.suppress(TimeoutExpired):
         process.wait(20)
@@ -166,7 +160,6 @@ def stop(process: Popen[bytes], runtime: Path) -> None:
 
 @contextlib.contextmanager
 def browser() -> Iterator[BrowserContext]:
-    """Start the installed Chromium with an empty profile."""
     with sync_playwright() as playwright:
         chrome = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         context = chrome.new_context(viewport={"width": WIDTH, "height": HEIGHT})
@@ -177,8 +170,6 @@ def browser() -> Iterator[BrowserContext]:
 
 
 class Notebook:
-    """A notebook below the served folder, open in JupyterLab, and what goes wrong on its page."""
-
     def __init__(self, context: BrowserContext, url: str, path: str) -> None:
         self.troubles: list[str] = []
         self.page = context.new_page()
@@ -201,12 +192,10 @@ class Notebook:
         self.saved = self.cells()  # as the file has them
 
     def close(self) -> None:
-        """Shut the kernel down and close the page."""
         self.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         self.page.close()
 
     def wait_for_kernel(self) -> None:
-        """Wait until the notebook is on the page and its kernel has nothing to do."""
         self.page.wait_for_function(IS_READY)
 
     def menu(self, *names: str) -> None:
@@ -218,50 +207,39 @@ class Notebook:
         self.page.wait_for_function(IS_CLEAR)
 
     def run_all(self) -> None:
-        """Clear all outputs, run all cells by the menu, and wait until none is left to run."""
         self.clear()
         self.menu("Run", "Run All Cells")
         self.wait_until_run()
 
     def wait_until_run(self) -> None:
-        """Wait until every cell was run, or one has failed, or JupyterLab asks something."""
         self.page.wait_for_function(HAS_ENDED, timeout=LESSON_PATIENCE)
 
     def cells(self) -> list[dict[str, Any]]:
-        """All cells as JupyterLab has them now: type, source, tags, count, outputs."""
         return self.page.evaluate(CELLS)
 
     def cell(self, index: int) -> Locator:
-        """One cell on the page, counted from 0."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
 
     def type(self, index: int, code: str) -> None:
-        """Replace the text of a code cell."""
         self.cell(index).locator(".cm-content").click()
         self.page.keyboard.press("ControlOrMeta+A")
         self.page.keyboard.insert_text(code)
         assert self.cells()[index]["source"] == code
 
     def run(self, index: int) -> str:
-        """Run the cell that is being edited; what it printed."""
         before = max(cell["count"] or 0 for cell in self.cells())
         self.page.keyboard.press("Shift+Enter")
         self.page.wait_for_function(CELL_HAS_ENDED, arg=[index, before])
         return "".join(text_of(output) for output in self.cells()[index]["outputs"])
 
     def tab_to(self, selector: str, most: int = 10) -> ElementHandle:
-        """Press Tab until this is on the page; then it, as it is now."""
         for _ in range(most):
             self.page.keyboard.press("Tab")
             if found := self.page.locator(selector).element_handles():
                 return found[0]
         raise AssertionError(f"{most} times Tab do not lead to {selector}")
 
-    def bars_seen(self) -> int:
-        return self.page.evaluate("() => window.barsSeen")
-
     def screenshot(self, path: Path) -> None:
-        """Take a picture of the whole notebook, as far as the browser can."""
         height = self.page.evaluate(LENGTH)
         self.page.set_viewport_size({"width": WIDTH, "height": min(height + 200, MOST)})
         self.page.evaluate(SCROLL_UP)
@@ -270,6 +248,5 @@ class Notebook:
 
 
 def text_of(output: dict[str, Any]) -> str:
-    """Text of an output, as a terminal would show it."""
     text = output.get("text") or output.get("data", {}).get("text/plain", "")
     return text if isinstance(text, str) else "".join(text)

@@ -12,12 +12,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import lab
-import nbformat
 import psutil
 import pytest
 from faults import all_of, in_outputs, in_pictures, on_page
 from lab import Notebook
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_markdown_cell
+from notebook_code import write_notebook
 from playwright.sync_api import BrowserContext
 
 PICTURE = """import base64, io
@@ -29,6 +29,7 @@ def show(width=200, **metadata):
     bundle = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": "Teal."}
     display(bundle, metadata={"image/png": metadata}, raw=True)
 show()"""
+VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET = {"version_major": 2, "version_minor": 0, "model_id": "none"}
 FOREIGN = "http://127.0.0.2:9/"  # an address of this computer that nobody listens to
 
@@ -42,11 +43,7 @@ IN_CELLS = [
     ("HTML('<table>' + '<td>Formica</td>' * 60 + '</table>')", on_page, "table cut off"),
     ("for i in range(60): display(i)", on_page, "hidden: Show more outputs"),
     ("Latex(r'$\\frac$')", on_page, "formula"),
-    (
-        f"display({{'application/vnd.jupyter.widget-view+json': {WIDGET}}}, raw=True)",
-        all_of,
-        "widget: Error displaying widget",
-    ),
+    (f"display({{{VIEW!r}: {WIDGET}}}, raw=True)", all_of, "widget: Error displaying widget"),
 ]
 # Script that the page runs, and words of the trouble it makes.
 IN_PAGE = [
@@ -60,13 +57,7 @@ Look = Callable[[Notebook], list[str]]
 
 
 def write(folder: Path, *sources: str) -> None:
-    """Write a notebook with a line of text and some cells, not run."""
-    cells = [new_markdown_cell("# Ants"), *(new_code_cell(source) for source in sources)]
-    notebook = new_notebook(cells=cells)
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    path = folder / "notebooks" / "ants.ipynb"
-    path.parent.mkdir(exist_ok=True)
-    nbformat.write(notebook, path)
+    write_notebook(folder / "notebooks" / "ants.ipynb", new_markdown_cell("# Ants"), *sources)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +74,6 @@ def ants(browser: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def clean(ants: Notebook) -> Iterator[Notebook]:
-    """Before and after each test nothing is wrong."""
     assert all_of(ants) == []
     yield ants
     ants.type(2, "2 + 2")
@@ -116,14 +106,12 @@ def test_a_fault_in_the_page_is_seen(script: str, words: str, clean: Notebook) -
         assert_seen(attrgetter("troubles"), "console: ", clean)  # that nobody answered
 
 
-def test_a_figure_that_vanishes_is_seen(clean: Notebook) -> None:
+def test_a_vanished_figure_a_cell_that_is_not_run_and_a_kernel_that_dies_are_seen(clean) -> None:
     clean.cell(1).locator("img").evaluate("img => img.remove()")
     assert in_pictures(clean) == ["cell 1: 0 of 1 pictures are on the page"]
     clean.cell(1).locator(".cm-content").click()
     clean.run(1)
-
-
-def test_a_cell_that_is_not_run_is_seen(clean: Notebook) -> None:
+    assert all_of(clean) == []
     clean.type(2, "1 / 0")
     clean.clear()
     clean.cell(3).locator(".cm-content").click()
@@ -133,9 +121,7 @@ def test_a_cell_that_is_not_run_is_seen(clean: Notebook) -> None:
     assert in_outputs(clean) == ["cell 2: ZeroDivisionError: division by zero", "cell 3: not run"]
     clean.type(2, "2 + 2")
     clean.run_all()
-
-
-def test_a_kernel_that_dies_is_seen(clean: Notebook) -> None:
+    assert all_of(clean) == []
     clean.type(2, "import os; os._exit(1)")
     clean.menu("Run", "Run All Cells")
     clean.page.wait_for_selector(".jp-Dialog")
@@ -172,7 +158,7 @@ def test_no_process_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
     write(tmp_path, "1")
     runtime = tmp_path / "jupyter" / "JUPYTER_RUNTIME_DIR"
     program = (
-        "import pathlib, time, lab, test_faults\n"
+        "import pathlib, sys, time\nsys.path.append('..')\nimport lab, test_faults\n"
         f"with lab.server(pathlib.Path({str(tmp_path)!r})) as url:\n"
         "    test_faults.start_kernel(url)\n"
         "    print('started', flush=True)\n"

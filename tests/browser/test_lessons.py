@@ -64,17 +64,13 @@ def ran(lesson: Lesson, opened: Notebook) -> Notebook:
 
 
 def with_values(source: str, values: dict[str, Any]) -> str:
-    """Change values in a parameters cell, as a student does."""
     for name, value in values.items():
         source = re.sub(rf"(?m)^{name} = [^#\n]*?(?= *#|$)", f"{name} = {value!r}", source)
     return source
 
 
-def test_the_saved_lesson_is_shown_whole(opened: Notebook) -> None:
+def test_the_saved_lesson_is_shown_whole_and_its_quiz_answers_a_click(opened: Notebook) -> None:
     assert faults.all_of(opened) == []
-
-
-def test_the_quiz_answers_a_click(opened: Notebook) -> None:
     (quiz,) = [i for i, cell in enumerate(opened.cells()) if "## Quick quiz" in cell["source"]]
     opened.cell(quiz).scroll_into_view_if_needed()  # JupyterLab draws what comes into sight
     folds = opened.page.locator(".jp-MarkdownOutput details").filter(has_text=VERDICT)
@@ -87,19 +83,13 @@ def test_the_quiz_answers_a_click(opened: Notebook) -> None:
         assert not VERDICT.search(fold.inner_text())
 
 
-def test_it_runs_without_a_fault(lesson: Lesson, ran: Notebook) -> None:
+def test_it_runs_without_a_fault_bars_come_and_go_and_a_slider_changes_its_figure(lesson, ran):
     assert faults.all_of(ran) == []
     if lesson.name[:2] in AS_SAVED:
         assert said(ran.cells()) == said(ran.saved)
-
-
-def test_progress_bars_come_and_go(lesson: Lesson, ran: Notebook) -> None:
-    assert ran.bars_seen() > 0 or lesson.name[:2] not in WITH_BARS
+    assert ran.page.evaluate("() => window.barsSeen") > 0 or lesson.name[:2] not in WITH_BARS
     bars = ran.page.locator(".jp-OutputArea-output", has_text=re.compile(lab.BAR))
     assert bars.count() == 0
-
-
-def test_a_slider_changes_its_figure(ran: Notebook) -> None:
     is_there = any("import interact" in cell["source"] for cell in ran.cells())
     sliders = ran.page.get_by_role("slider").all()
     assert len(sliders) == is_there
@@ -121,8 +111,7 @@ def test_exercises_answer(lesson: Lesson, ran: Notebook) -> None:
         for code, hint in wrong_answers(number)[name][:MISTAKES]:
             ran.type(exercise.place, f"{code}\n{exercise.call}")
             answer = ran.run(exercise.place)
-            assert answer.startswith("wrong: ")
-            assert hint in answer
+            assert answer.startswith("wrong: ") and hint in answer
         ran.type(exercise.place, f"checks.lesson_{number}.{name}.hint()")
         assert ran.run(exercise.place).startswith("hint 1 of ")
         ran.type(exercise.place, f"{exercise.solution}\n{exercise.call}")
@@ -163,7 +152,7 @@ def by_keys(url: str, course: Path, browser: BrowserContext) -> Iterator[Noteboo
         yield notebook
 
 
-def test_keys_run_a_lesson_and_open_its_quiz(by_keys: Notebook) -> None:
+def test_keys_run_a_lesson_and_its_quiz_and_it_is_whole_when_opened_again(by_keys, url, browser):
     assert faults.all_of(by_keys) == []
     cells = by_keys.cells()
     quiz = next(i for i, cell in enumerate(cells) if "## Quick quiz" in cell["source"])
@@ -174,11 +163,6 @@ def test_keys_run_a_lesson_and_open_its_quiz(by_keys: Notebook) -> None:
         assert not VERDICT.search(fold.inner_text())
         by_keys.page.keyboard.press(key)
         assert VERDICT.search(fold.inner_text())
-
-
-def test_a_lesson_is_whole_when_it_is_opened_again(
-    by_keys: Notebook, url: str, browser: BrowserContext
-) -> None:
     by_keys.page.keyboard.press("ControlOrMeta+S")
     by_keys.page.wait_for_function(lab.IS_SAVED)
     with closing(Notebook(browser, url, "notebooks/by_keys.ipynb")) as again:

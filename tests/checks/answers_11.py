@@ -4,12 +4,10 @@ from course_lib.checks.lesson_11 import FAULTS as RIGHT
 
 
 def but(**other: str) -> str:
-    """The right diagnosis, but for some letters."""
     return f"diagnosis = {RIGHT | other}"
 
 
 def pair(**letters: str) -> str:
-    """Two faults for each letter, named by the runs that have them."""
     return f"doubles = { ({name: tuple(RIGHT[x] for x in two) for name, two in letters.items()}) }"
 
 

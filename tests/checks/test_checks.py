@@ -19,7 +19,6 @@ each_exercise = pytest.mark.parametrize(("number", "name"), CASES)
 
 
 def said(number: str, code: str, capsys: Capsys) -> str:
-    """Run an exercise cell after the lesson's imports; what the check says."""
     exec(code, dict(imports(number)))
     return capsys.readouterr().out
 
@@ -28,14 +27,11 @@ def said(number: str, code: str, capsys: Capsys) -> str:
 def test_every_check_of_a_lesson_is_asked_and_tested(number: str) -> None:
     module = getattr(checks, f"lesson_{number}")
     defined = {name for name, value in vars(module).items() if isinstance(value, checks.Exercise)}
-    assert len(defined) >= 2
-    assert set(exercises(number)) == set(wrong_answers(number)) == defined
+    assert len(defined) >= 2 and set(exercises(number)) == set(wrong_answers(number)) == defined
 
 
 @each_exercise
-def test_the_untouched_stub_is_no_attempt_and_the_solution_is_right(
-    number: str, name: str, capsys: Capsys
-) -> None:
+def test_the_untouched_stub_is_no_attempt_and_the_solution_is_right(number, name, capsys) -> None:
     exercise = exercises(number)[name]
     out = said(number, exercise.stub, capsys)
     assert out == f"not attempted: {checks.ELLIPSIS}. Stuck? {name}.hint()\n"
@@ -43,16 +39,12 @@ def test_the_untouched_stub_is_no_attempt_and_the_solution_is_right(
 
 
 @each_exercise
-def test_mistakes_are_met_with_a_hint(number: str, name: str, capsys: Capsys) -> None:
+def test_mistakes_are_met_with_a_hint_and_there_are_enough_of_both(number, name, capsys) -> None:
     for code, hint in wrong_answers(number)[name]:
         out = said(number, f"{code}\n{exercises(number)[name].call}", capsys)
         assert out.startswith("wrong: "), code
         assert hint in out, code
         assert out.count("\n") == 1, code
-
-
-@each_exercise
-def test_there_are_mistakes_and_hints_enough(number: str, name: str, capsys: Capsys) -> None:
     assert len({hint for _, hint in wrong_answers(number)[name]}) >= 2
     exercise = getattr(getattr(checks, f"lesson_{number}"), name)
     assert len(exercise.hints) >= 2

@@ -21,8 +21,6 @@ FUNCTIONS = [case for case in CASES if case[1] not in ("what_changed", "diagnosi
 
 
 class Hostile:
-    """Whatever is asked of it, it raises."""
-
     def __eq__(self, *arguments: object) -> bool:
         raise RuntimeError("\ud800")
 
@@ -110,7 +108,7 @@ def test_nonsense_is_wrong_and_no_error(task: Task) -> None:
         assert re.fullmatch(r"wrong: .{5,400}\n", out), out
 
 
-def test_an_answer_that_fits_one_input_only_is_wrong(task: Task) -> None:
+def test_an_answer_to_one_input_only_is_wrong_and_spoilt_arguments_spoil_nothing(task) -> None:
     first = cache(lambda: task.solution()(*given))
     given, drawn = [], []
 
@@ -124,8 +122,6 @@ def test_an_answer_that_fits_one_input_only_is_wrong(task: Task) -> None:
 
     assert task.says(constant).startswith("wrong: ")
 
-
-def test_spoilt_arguments_do_not_spoil_the_judging(task: Task) -> None:
     def spoiling(*arguments: object) -> object:
         found = task.solution()(*arguments)
         found = found if task.name == "only_the_head" else copy.deepcopy(found)
@@ -142,32 +138,25 @@ def test_spoilt_arguments_do_not_spoil_the_judging(task: Task) -> None:
 
 
 def as_type(found: object, convert: Callable) -> object:
-    """An answer in another type, if it consists of numbers."""
     if isinstance(found, dict):
         return {name: as_type(value, convert) for name, value in found.items()}
     is_number = isinstance(found, (bool, int, float, np.ndarray, np.generic, torch.Tensor))
     return convert(np.asarray(found)) if is_number else found
 
 
-def test_nan_and_infinity_are_named(task: Task) -> None:
+def test_nan_and_infinity_are_named_and_an_answer_may_be_of_any_type(task: Task) -> None:
     for odd in (np.float64("nan"), np.float64("inf")):
         out = task.says(lambda *given, odd=odd: as_type(task.solution()(*given), odd.__add__))
         assert ("nan" in out or "inf is not a number" in out) != out.startswith("right: ")
-
-
-def test_an_answer_may_be_of_any_type(task: Task) -> None:
     for each in TYPES:
         out = task.says(lambda *given, each=each: as_type(task.solution()(*given), each))
         assert out.startswith("right: ")
 
 
-def test_a_forgotten_return_is_recognised(task: Task) -> None:
+def test_a_forgotten_return_is_recognised_and_dots_are_no_attempt(task: Task) -> None:
     in_place = task.name in ("only_the_head", "freeze_for_good")
     expected = "right: " if in_place else "wrong: your function returns nothing"
     assert task.says(task.solution("return ", "answer = ")).startswith(expected)
-
-
-def test_dots_are_no_attempt(task: Task) -> None:
     for body in BODIES:
         code = exercises(task.number)[task.name].stub.replace("    ...\n", f"    {body}\n")
         exec(code, dict(imports(task.number)))

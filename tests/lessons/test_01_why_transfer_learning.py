@@ -12,7 +12,7 @@ from course_lib import styles
 lesson = definitions("01", listing=SimpleNamespace(classes=("a", "b", "c")))
 
 
-def test_the_camera_ages_from_photo_to_sketch() -> None:
+def test_the_camera_ages_the_classifier_needs_signal_and_the_network_takes_any_size() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3))
     photo = Image.fromarray(noise.astype("uint8"))
     sketch = styles.restyle(photo, "sketch")
@@ -20,9 +20,6 @@ def test_the_camera_ages_from_photo_to_sketch() -> None:
     assert lesson.aged(photo, 1.0).tobytes() == sketch.tobytes()
     half = (np.asarray(photo, float) + np.asarray(sketch, float)) / 2
     assert np.abs(np.asarray(lesson.aged(photo, 0.5)) - half).max() <= 1
-
-
-def test_the_classifier_needs_signal_and_bears_constant_features() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     x = rng.normal(size=(60, 200)) + 3 * y[:, None] * (np.arange(200) < 20)
@@ -30,9 +27,6 @@ def test_the_classifier_needs_signal_and_bears_constant_features() -> None:
     assert lesson.classifier().fit(x[:40], y[:40]).score(x[40:], y[40:]) > 0.9
     shuffled = rng.permutation(y)
     assert lesson.classifier().fit(x[:40], shuffled[:40]).score(x[40:], shuffled[40:]) < 0.8
-
-
-def test_the_small_network_takes_any_size_of_image() -> None:
     network = lesson.small_network()
     for side in (16, 64, 65):
         assert network(torch.zeros(2, 3, side, side)).shape == (2, 3)

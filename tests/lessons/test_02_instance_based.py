@@ -24,19 +24,16 @@ def test_effective_size_by_hand(weights: list[float], size: float) -> None:
     assert lesson.effective_size(1e-9 * np.array(weights)) == pytest.approx(size)
 
 
-def test_true_weights_are_the_ratio_of_the_densities() -> None:
+def test_true_weights_and_nearest_neighbour_votes_by_hand() -> None:
     x = np.array([[18.0], [25.0]])
     spring = np.exp(-((x - 18) ** 2) / 32) / 4
     summer = np.exp(-((x - 25) ** 2) / 12.5) / 2.5
     assert lesson.true_weights(x) == pytest.approx((summer / spring)[:, 0])
-
-
-def test_nearest_neighbour_votes_by_hand() -> None:
     source, target = np.array([[0.0], [1.0], [5.0]]), np.array([[0.1], [0.2], [0.9], [1.1]])
     assert lesson.nearest_weights(source, target).tolist() == [3, 3, 1]
 
 
-def test_kmm_solves_its_quadratic_programme() -> None:
+def test_kmm_solves_its_programme_and_kliep_raises_the_likelihood_of_a_middle_width() -> None:
     source, target, _ = two_bells(0, 60)
     width = np.median(np.abs(source - target.T))
     k, weights = lesson.kernel(source, source, width), lesson.kmm_weights(source, target)
@@ -44,24 +41,18 @@ def test_kmm_solves_its_quadratic_programme() -> None:
     slope = k @ weights - kappa
     assert (slope > -0.05 * kappa.max()).all()  # Karush, Kuhn & Tucker
     assert np.abs(slope[weights > 0.01]).max() < 0.05 * kappa.max()
-
-
-def test_kliep_raises_the_likelihood_and_keeps_its_constraint() -> None:
     source, target, _ = two_bells(0, 100)
     weights = [lesson.kliep(source, target, 0.3, steps) for steps in (0, 1, 10, 100)]
     values = [np.log(weight(target)).mean() for weight in weights]
     assert values == sorted(values) and values[-1] > values[0] + 0.01
     assert [w(source).mean() for w in weights] == pytest.approx([1] * 4)
-
-
-def test_the_likelihood_prefers_neither_the_narrowest_nor_the_widest() -> None:
     source, target, _ = two_bells(0)
     by_width = {width: lesson.likelihood(source, target, width) for width in (0.001, 0.3, 30)}
     assert max(by_width, key=by_width.get) == 0.3
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_weights_follow_a_known_ratio_and_bring_the_mean_to_the_target(name: str) -> None:
+def test_weights_follow_a_known_ratio_and_bear_more_features_than_examples(name: str) -> None:
     """Fails were the weights all 1."""
     found = []
     for seed in range(2):
@@ -73,10 +64,6 @@ def test_weights_follow_a_known_ratio_and_bring_the_mean_to_the_target(name: str
         assert abs(np.average(source[:, 0], weights=weights) - target.mean()) < 0.7 * before
         found.append(np.corrcoef(weights, ratio)[0, 1])
     assert np.mean(found) > 0.5
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_estimators_bear_more_features_than_examples(name: str) -> None:
     rng = np.random.default_rng(0)
     wide = lesson.METHODS[name](rng.normal(size=(12, 500)), rng.normal(size=(9, 500)) + 0.1)
     assert wide.shape == (12,) and np.isfinite(wide).all()
@@ -98,10 +85,12 @@ def test_projection_keeps_distances_and_bears_constant_features() -> None:
     assert [part.shape for part in wide] == [(30, 20), (1, 20)]
 
 
-def test_the_classifier_heeds_weights() -> None:
+def test_the_classifier_heeds_weights_and_tradaboost_bears_one_target_label() -> None:
     x, y = np.array([[-1.0], [1.0], [-1.0], [1.0]]), np.array([0, 1, 1, 0])
     assert (lesson.classifier(x, y, np.array([1, 1, 0, 0])).predict(x[:2]) == [0, 1]).all()
     assert (lesson.classifier(x, y, np.array([0, 0, 1, 1])).predict(x[:2]) == [1, 0]).all()
+    x, y, x_few, y_few, x_test, _ = hasty(0)
+    assert set(lesson.tradaboost(x, y, x_few[:1], y_few[:1])(x_test)) <= {False, True}
 
 
 def hasty(seed: int) -> tuple[np.ndarray, ...]:
@@ -126,8 +115,3 @@ def test_wrong_labels_lose_their_say(name: str) -> None:
         pool = lesson.classifier(x, y, np.ones(130)).score(x_test, y_test)
         gains.append(np.mean(found == y_test) - pool)
     assert np.mean(gains) > 0.05
-
-
-def test_tradaboost_bears_one_target_label() -> None:
-    x, y, x_few, y_few, x_test, _ = hasty(0)
-    assert set(lesson.tradaboost(x, y, x_few[:1], y_few[:1])(x_test)) <= {False, True}

@@ -35,33 +35,35 @@ def sheared(x: np.ndarray) -> np.ndarray:
     return 100 * x @ np.array([[2.6, 2.4], [2.4, 2.6]])
 
 
-def test_mean_shift_and_transport_win_where_the_domains_are_shifted() -> None:
+def test_mean_shift_and_transport_to_what_is_near_win_on_shifts_and_coral_on_shapes():
     for move in (lesson.mean_shift, lesson.transport):
         before, after = gain(move, shifted)
         assert before < 0.6 < 0.9 < after
-
-
-def test_coral_wins_where_the_shape_differs() -> None:
     before, after = gain(lambda *three: lesson.coral(*three, 0.01), sheared)
-    assert after > before + 0.08
-    assert after > gain(lesson.mean_shift, sheared)[1] + 0.08
+    assert after > before + 0.08 and after > gain(lesson.mean_shift, sheared)[1] + 0.08
+    rng = np.random.default_rng(0)
+    pool = 10.0 * np.arange(5)[:, None] + np.zeros(3)
+    source = pool[::-1] + rng.normal(0, 0.1, (5, 3))
+    for entropy in (0, 0.01):
+        moved = lesson.transport(source, pool, pool, entropy)[0]
+        np.testing.assert_allclose(moved, pool[::-1], atol=0.02)
+    blurred = lesson.transport(source, pool, pool, 5.0)[0]
+    np.testing.assert_allclose(blurred, [pool.mean(axis=0)] * 5, atol=2)
 
 
-def test_tca_drops_the_direction_between_the_domains() -> None:
+def test_tca_drops_the_direction_between_domains_and_mean_shift_is_as_by_hand() -> None:
     (x, y), (test, labels) = classes_apart(0), classes_apart(1)
     x, test = x * [1, 3], test * [1, 3] + [0, 40]  # noise that tells the domain, not the class
     new = lesson.tca(x, test, test, count=1)
     assert [part.shape for part in new] == [(200, 1)] * 3
     assert abs(new[0].mean() - new[1].mean()) < 0.02 * np.ptp(new[0])
     assert lesson.classifier(100 * new[0], y).score(100 * new[2], labels) > 0.95
-
-
-def test_mean_shift_by_hand() -> None:
     source, pool = np.array([[0.0, 1], [2, 3]]), np.array([[5.0, 5], [7, 9]])
     moved, same, test = lesson.mean_shift(source, pool, pool[:1])
-    assert moved.tolist() == [[5, 6], [7, 8]]
-    assert same is pool
+    assert moved.tolist() == [[5, 6], [7, 8]] and same is pool
     assert test.tolist() == [[5, 5]]
+    found = lesson.measures(np.array([1.0, 2, 3, 4]), np.array([0, 1, 0, 1]), cut=2.5)
+    assert found == {"accuracy": 0.5, "AUC": 0.75, "share called bees": 0.5}
 
 
 def test_coral_gives_the_source_the_mean_and_covariance_of_the_pool() -> None:
@@ -77,30 +79,22 @@ def test_coral_gives_the_source_the_mean_and_covariance_of_the_pool() -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_transport_sends_everything_to_what_is_near() -> None:
-    rng = np.random.default_rng(0)
-    pool = 10.0 * np.arange(5)[:, None] + np.zeros(3)
-    source = pool[::-1] + rng.normal(0, 0.1, (5, 3))
-    for entropy in (0, 0.01):
-        moved = lesson.transport(source, pool, pool, entropy)[0]
-        np.testing.assert_allclose(moved, pool[::-1], atol=0.02)
-    blurred = lesson.transport(source, pool, pool, 5.0)[0]
-    np.testing.assert_allclose(blurred, [pool.mean(axis=0)] * 5, atol=2)
-
-
-def test_the_gradient_is_reversed() -> None:
+def test_the_gradient_is_reversed_and_a_distance_tells_separate_domains() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     out = lesson.reverse(x, 0.25)
     assert torch.equal(out, x)
     (out**2).sum().backward()
     torch.testing.assert_close(x.grad, -0.25 * 2 * x.detach())
+    rng = np.random.default_rng(0)
+    x, pool = rng.normal(size=(100, 3)), rng.normal(size=(100, 3))
+    assert lesson.a_distance(x, pool, pool) < 0.4
+    assert lesson.a_distance(100 * x, 100 * pool + 900, pool) > 1.9
 
 
 def test_reverse_validation_prefers_what_carries_over() -> None:
     (x, y), pool, (test, labels) = classes_apart(0), classes_apart(1)[0], classes_apart(2)
     good = lesson.judge((x, pool, test), y, labels, seed=0)
-    assert good["accuracy"][0] > 0.95
-    assert good["AUC"][1] > 0.95
+    assert good["accuracy"][0] > 0.95 and good["AUC"][1] > 0.95
     lost = lesson.judge((x, pool[:, ::-1], test[:, ::-1]), y, labels, seed=0)  # noise tells nothing
     assert lost["accuracy"][0] < 0.85
     away = lesson.judge((x, shifted(pool), shifted(test)), y, labels, 0, median=True)
@@ -108,15 +102,3 @@ def test_reverse_validation_prefers_what_carries_over() -> None:
     # A pool that is called one class entirely has no round trip.
     nothing = lesson.judge((x, pool + np.array([99, 0]), test), y, labels, seed=0)
     assert nothing["accuracy"][0] == 0
-
-
-def test_measures_by_hand() -> None:
-    found = lesson.measures(np.array([1.0, 2, 3, 4]), np.array([0, 1, 0, 1]), cut=2.5)
-    assert found == {"accuracy": 0.5, "AUC": 0.75, "share called bees": 0.5}
-
-
-def test_a_distance_of_equal_and_of_separate_domains() -> None:
-    rng = np.random.default_rng(0)
-    x, pool = rng.normal(size=(100, 3)), rng.normal(size=(100, 3))
-    assert lesson.a_distance(x, pool, pool) < 0.4
-    assert lesson.a_distance(100 * x, 100 * pool + 900, pool) > 1.9

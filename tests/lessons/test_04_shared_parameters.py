@@ -11,13 +11,12 @@ lesson = definitions("04")
 
 
 def related(seed: int, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
-    """Two models (WIDTH,) that differ a little."""
     rng = np.random.default_rng(seed)
     common = rng.normal(size=WIDTH)
     return common, common + spread * rng.normal(size=WIDTH)
 
 
-def test_features_are_standardised_by_the_reference() -> None:
+def test_features_are_standardised_and_shrinking_to_a_centre_or_a_prior_is_as_by_hand() -> None:
     x = np.random.default_rng(0).normal(5, [1, 10, 0], size=(200, 3))
     scaled = lesson.scaled(x[:50], x)
     assert scaled.shape == (50, 4) and np.all(scaled[:, -1] == 1)
@@ -25,12 +24,16 @@ def test_features_are_standardised_by_the_reference() -> None:
     np.testing.assert_allclose(whole.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(whole.std(axis=0), np.array([1, 1, 0]) / 3**0.5, atol=1e-12)
     np.testing.assert_allclose(scaled[:, :-1], whole[:50])
-
-
-def test_shrinking_by_hand() -> None:
     # One feature, one answer: minimise (3 - 2w)² + 4 (w - 1)²; the derivative is 0 at w = 10 / 8.
     w = lesson.shrink(np.array([[2.0]]), np.array([3.0]), np.array([1.0]), 4.0)
     assert w == pytest.approx([1.25])
+    # Prior 1 ± 2, one measurement 4 ± 1: the mean weighted by precision, (1/4 + 4) / (1/4 + 1).
+    found = lesson.shrink_to_prior(np.eye(1), np.array([4.0]), np.ones(1), 4 * np.eye(1), 1.0)
+    assert found == pytest.approx([3.4])
+    rng = np.random.default_rng(0)
+    x, y, mean = rng.normal(size=(4, 3)), rng.normal(size=4), rng.normal(size=3)
+    found = lesson.shrink_to_prior(x, y, mean, np.eye(3), 0.7)
+    np.testing.assert_allclose(found, lesson.shrink(x, y, mean, 0.7))
 
 
 @pytest.mark.parametrize("rows", [3, 100])
@@ -43,7 +46,7 @@ def test_shrinking_is_ridge_on_what_the_centre_leaves(rows: int) -> None:
     np.testing.assert_array_equal(lesson.shrink(x[:0], y[:0], centre, 1.0), centre)
 
 
-def test_a_related_source_and_few_labels_beat_either_alone() -> None:
+def test_a_related_source_and_few_labels_beat_either_and_leave_one_out_tells_a_good_source():
     errors = []
     for seed in range(10):
         source, target = related(seed, spread=0.4)
@@ -54,19 +57,12 @@ def test_a_related_source_and_few_labels_beat_either_alone() -> None:
         zero = lesson.shrink(x, y, np.zeros(WIDTH), 1.0)
         errors.append([np.linalg.norm(w - target) for w in (near, zero, source)])
     near, zero, source = np.mean(errors, axis=0)
-    assert near < 0.8 * source
-    assert near < 0.6 * zero
-
-
-def test_leave_one_out_leaves_each_one_out() -> None:
+    assert near < 0.8 * source and near < 0.6 * zero
     rng = np.random.default_rng(0)
     x, y, centre = rng.normal(size=(8, WIDTH)), rng.normal(size=8), rng.normal(size=WIDTH)
     others = [(i, np.arange(8) != i) for i in range(8)]
     errors = [y[i] - x[i] @ lesson.shrink(x[rest], y[rest], centre, 0.5) for i, rest in others]
     assert lesson.leave_one_out(x, y, centre, 0.5) == pytest.approx(np.mean(np.square(errors)))
-
-
-def test_leave_one_out_tells_a_good_source_from_an_opposite_one() -> None:
     for seed in range(10):
         source, target = related(seed)
         x = np.random.default_rng(seed).normal(size=(10, WIDTH))
@@ -87,21 +83,10 @@ def test_a_pull_is_a_squared_distance_and_holds_a_network() -> None:
     lesson.train([net], [(net, x, y)], lesson.pull_to(net, here, 1000.0))
     held = lesson.pull_to(net, here, 1.0)().item()
     lesson.train([net], [(net, x, y)], steps=200)
-    assert held < 0.1 * lesson.pull_to(net, here, 1.0)().item()
-    assert lesson.score(net, x, y) > 0.9
+    assert held < 0.1 * lesson.pull_to(net, here, 1.0)().item() and lesson.score(net, x, y) > 0.9
 
 
-def test_shrinking_to_a_prior_by_hand() -> None:
-    # Prior 1 ± 2, one measurement 4 ± 1: the mean weighted by precision, (1/4 + 4) / (1/4 + 1).
-    found = lesson.shrink_to_prior(np.eye(1), np.array([4.0]), np.ones(1), 4 * np.eye(1), 1.0)
-    assert found == pytest.approx([3.4])
-    rng = np.random.default_rng(0)
-    x, y, mean = rng.normal(size=(4, 3)), rng.normal(size=4), rng.normal(size=3)
-    found = lesson.shrink_to_prior(x, y, mean, np.eye(3), 0.7)
-    np.testing.assert_allclose(found, lesson.shrink(x, y, mean, 0.7))
-
-
-def test_the_prior_is_learned_and_is_that_of_statsmodels() -> None:
+def test_the_prior_is_that_of_statsmodels_and_pays_where_a_colony_has_few_workers() -> None:
     lines, head, body = lesson.simulate_colonies(30, seed=1)
     assert lines[0].tolist() == [lesson.TYPICAL[0], -lesson.TYPICAL[1]]
     fit = lesson.learn_prior(head, body)
@@ -111,9 +96,6 @@ def test_the_prior_is_learned_and_is_that_of_statsmodels() -> None:
     effects = np.array([fit.random_effects[colony] for colony in range(lesson.COLONIES)])
     shared = lesson.fit_lines(head, body)["shared prior"]
     np.testing.assert_allclose(shared, fit.fe_params.to_numpy() + effects, atol=1e-6)
-
-
-def test_a_shared_prior_pays_where_a_colony_has_few_workers() -> None:
     error = lesson.colonies(seed=1, size=5)
     assert error["shared prior"] < 0.9 * error["own least squares"]
     assert error["shared prior"] < 0.9 * error["pooled"]

@@ -24,16 +24,13 @@ def history(*moments: tuple[list[int], list[int]], n: int = 4) -> np.ndarray:
     return states
 
 
-def test_a_world_has_the_words_that_all_worlds_share() -> None:
+def test_a_world_has_the_words_that_all_share_and_its_dangers_are_counted_and_guarded() -> None:
     assert list(path.relations) == ["contact", "everyone"]
     assert list(path.properties) == ["nobody", "safe", "not safe"]
     assert not path.properties["nobody"].any()
     assert path.properties["not safe"].tolist() == [True, True, True, False]
     assert np.diag(path.relations["everyone"]).tolist() == [0, 0, 0, 0]
     assert path.relations["everyone"].sum() == 12
-
-
-def test_dangers_are_counted_and_guarded() -> None:
     states = history(([0, 2], [3]))
     assert lesson.dangers(LAW, path, states).tolist() == [[0, 2, 0, 0]]
     assert lesson.dangers(LAW._replace(guard="nobody"), path, states).tolist() == [[0, 2, 0, 1]]
@@ -42,43 +39,43 @@ def test_dangers_are_counted_and_guarded() -> None:
     assert lesson.dangers(LAW._replace(trigger="over"), path, states).tolist() == [[0, 0, 1, 0]]
 
 
-@pytest.mark.parametrize(
-    ("form", "expected"),
-    [
-        ("noisy-or", [0, 0.5, 0.75, 0.875]),
-        ("one is enough", [0, 0.5, 0.5, 0.5]),
-        ("two are needed", [0, 0, 0.5, 0.5]),
-        ("every pair", [0, 0, 0.5, 0.875]),
-    ],
-)
+@pytest.mark.parametrize(("form", "expected"), [
+    ("noisy-or", [0, 0.5, 0.75, 0.875]),
+    ("one is enough", [0, 0.5, 0.5, 0.5]),
+    ("two are needed", [0, 0, 0.5, 0.5]),
+    ("every pair", [0, 0, 0.5, 0.875]),
+])  # fmt: skip
 def test_forms_by_hand(form: str, expected: list[float]) -> None:
     found = lesson.chance(lesson.Law("", "", "", form), 0.5, np.arange(4))
     np.testing.assert_allclose(found, 1 - (1 - np.array(expected)) * (1 - lesson.STRAY))
 
 
-def test_a_simulation_keeps_to_the_rules() -> None:
+def test_a_simulation_keeps_to_the_rules_and_a_tally_scores_and_a_watch_are_as_by_hand() -> None:
     start = np.repeat(history(([0], [])), 4000, axis=1)
     rng = np.random.default_rng(0)
     active, over = lesson.simulate(lesson.follow(LAW, 0.5, path), start, 3, rng)
-    assert active.shape == (4, 4000, 4)
-    assert not (active & over).any()
+    assert active.shape == (4, 4000, 4) and not (active & over).any()
     assert (over[1:] >= over[:-1]).all()  # over is for good
     # After one step: neighbour 1 struck with 0.5, node 0 over it with RECOVERY, 2 and 3 by strays.
     assert active[1, :, 1].mean() == pytest.approx(0.5, abs=0.03)
     assert over[1, :, 0].mean() == pytest.approx(lesson.RECOVERY, abs=0.02)
     assert active[1, :, 2:].mean() < 0.01
     assert active[..., 3].mean() < 0.01  # guarded
-
-
-def test_a_tally_by_hand() -> None:
     outbreak = history(([0], []), ([0, 1], []), ([1], [0]))
     at_risk, struck = lesson.tally(LAW._replace(guard="nobody"), path, outbreak)
     # First moment: 1 had one danger and was struck, 2 and 3 had none. Second: 2 had one, 3 none.
-    assert at_risk.tolist() == [3, 2]
-    assert struck.tolist() == [0, 1]
+    assert at_risk.tolist() == [3, 2] and struck.tolist() == [0, 1]
+    runs = np.array([[True, True, False, False], [True, False, False, False]])
+    final = np.array([True, True, False, True])
+    assert lesson.size_error(runs, final) == pytest.approx(1.5 / 4)
+    struck = np.array([True, False, False, False])
+    assert lesson.who_auc(runs, final, struck) == pytest.approx(0.75)
+    assert lesson.who_auc(runs, struck, struck) == 0.5  # nothing left to rank
+    outbreak = history(([0], []), ([0], []), ([0, 1], []), ([1, 2], [0]))
+    assert lesson.watch(outbreak, 1).shape == (2, 3, 4)
 
 
-def test_the_likelihood_is_largest_near_the_share_that_was_struck() -> None:
+def test_the_likelihood_of_a_rate_its_prior_and_a_disease_that_never_spreads() -> None:
     n = 200
     relations = {"contact": np.eye(n, k=1) + np.eye(n, k=-1)}
     network = lesson.make_network(nx.path_graph(n), relations, {}, ("ill", "over"))
@@ -88,17 +85,28 @@ def test_the_likelihood_is_largest_near_the_share_that_was_struck() -> None:
     outbreak = history((first, []), (first + at_risk[::4], []), n=n)
     best = lesson.RATES[lesson.log_likelihood(law, network, outbreak).argmax()]
     assert best == pytest.approx(0.25, rel=0.1)
+    prior = lesson.rate_prior(np.array([0.05, 0.1, 0.2]))
+    assert lesson.RATES[prior.argmax()] == pytest.approx(0.1, rel=0.07)
+    drawn = lesson.draw_rates(prior, np.random.default_rng(0))
+    assert drawn.shape == (lesson.RUNS, 1)
+    assert np.std(np.log(drawn)) == pytest.approx(np.log(2), rel=0.3)
+    assert np.isfinite(lesson.rate_prior(np.array([0.1, 0.1]))).all()
+    with pytest.raises(ValueError, match="no outbreak struck 9 nodes"):
+        lesson.record(LAW, path, 0.1, 3, 9, np.random.default_rng(0))
 
 
-def test_the_search_finds_a_law_that_is_not_the_lessons() -> None:
+def test_the_search_finds_another_law_by_the_data_and_translations_respect_types() -> None:
     law = lesson.Law("same_site", "monitored", "compromised", "two are needed")
     network = lesson.computer_network(120, 0)
     rng = np.random.default_rng(0)
     outbreaks = [lesson.record(law, network, 0.4, 25, 8, rng)[0] for _ in range(6)]
     assert lesson.search(lesson.all_laws(network), network, outbreaks)[0][0] == law
-
-
-def test_translations_respect_types_and_shared_words() -> None:
+    learned = lesson.Law("contact", "vaccinated", "infected", "noisy-or")
+    truth = lesson.Law("admin", "monitored", "compromised", "noisy-or")
+    network = lesson.computer_network(120, 1)
+    outbreak, _ = lesson.record(truth, network, 0.1, 25, 20, np.random.default_rng(1))
+    laws = lesson.translations(learned, network)
+    assert lesson.search(laws, network, [lesson.watch(outbreak, 10)])[0][0] == truth
     target = lesson.computer_network(60, 0)
     law = lesson.Law("contact", "vaccinated", "infected", "every pair")
     found = lesson.translations(law, target)
@@ -106,15 +114,6 @@ def test_translations_respect_types_and_shared_words() -> None:
     assert lesson.Law("admin", "laptop", "cleaned", "every pair") in found
     shared = lesson.translations(lesson.Law("everyone", "nobody", "infected", "noisy-or"), target)
     assert {each[:2] for each in shared} == {("everyone", "nobody")}
-
-
-def test_the_mapping_follows_the_data_and_not_the_names() -> None:
-    learned = lesson.Law("contact", "vaccinated", "infected", "noisy-or")
-    truth = lesson.Law("admin", "monitored", "compromised", "noisy-or")
-    network = lesson.computer_network(120, 1)
-    outbreak, _ = lesson.record(truth, network, 0.1, 25, 20, np.random.default_rng(1))
-    laws = lesson.translations(learned, network)
-    assert lesson.search(laws, network, [lesson.watch(outbreak, 10)])[0][0] == truth
 
 
 def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing() -> None:
@@ -131,34 +130,5 @@ def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing() 
             errors[law == lesson.WORM].append(lesson.size_error(runs, final))
         errors[False].append(lesson.size_error(struck[None], final))
     right, wrong = np.mean(areas[lesson.WORM]), np.mean(areas[lesson.WRONG])
-    assert right > 0.7
-    assert right > wrong + 0.1
+    assert right > 0.7 and right > wrong + 0.1
     assert np.mean(errors[True]) < np.mean(errors[False]) / 2
-
-
-def test_scores_by_hand() -> None:
-    runs = np.array([[True, True, False, False], [True, False, False, False]])
-    final = np.array([True, True, False, True])
-    assert lesson.size_error(runs, final) == pytest.approx(1.5 / 4)
-    struck = np.array([True, False, False, False])
-    assert lesson.who_auc(runs, final, struck) == pytest.approx(0.75)
-    assert lesson.who_auc(runs, struck, struck) == 0.5  # nothing left to rank
-
-
-def test_a_watch_ends_when_enough_were_struck() -> None:
-    outbreak = history(([0], []), ([0], []), ([0, 1], []), ([1, 2], [0]))
-    assert lesson.watch(outbreak, 1).shape == (2, 3, 4)
-
-
-def test_prior_of_rates() -> None:
-    prior = lesson.rate_prior(np.array([0.05, 0.1, 0.2]))
-    assert lesson.RATES[prior.argmax()] == pytest.approx(0.1, rel=0.07)
-    drawn = lesson.draw_rates(prior, np.random.default_rng(0))
-    assert drawn.shape == (lesson.RUNS, 1)
-    assert np.std(np.log(drawn)) == pytest.approx(np.log(2), rel=0.3)
-    assert np.isfinite(lesson.rate_prior(np.array([0.1, 0.1]))).all()
-
-
-def test_a_disease_that_never_spreads_is_reported() -> None:
-    with pytest.raises(ValueError, match="no outbreak struck 9 nodes"):
-        lesson.record(LAW, path, 0.1, 3, 9, np.random.default_rng(0))

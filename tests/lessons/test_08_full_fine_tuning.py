@@ -46,9 +46,8 @@ def run(place: Path, folder: Path, *settings: object) -> tuple[dict, str]:
     command = [sys.executable, "-I", "-W", "error", "program.py", *map(str, given)]
     done = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in place.glob("*.p*")} == {
-        "program.py", "batch.png", "predictions.png", "model.pt",
-    }  # fmt: skip
+    written = {"program.py", "batch.png", "predictions.png", "model.pt"}
+    assert {path.name for path in place.glob("*.p*")} == written
     return torch.load(place / "model.pt"), done.stdout
 
 
@@ -59,7 +58,6 @@ def alone(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def with_fit(folder: Path, held_out: list[int], frozen: bool) -> tuple[dict, training.History]:
-    """The same training by the course's parts: its photos, transforms, model and loop."""
     torch.manual_seed(0)
     network = torchvision.models.resnet18()
     network.load_state_dict(torch.load(folder / "weights.pt"))
@@ -84,9 +82,7 @@ def with_fit(folder: Path, held_out: list[int], frozen: bool) -> tuple[dict, tra
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_the_program_learns_what_fit_learns(
-    alone: dict, photos: Path, frozen: bool, tmp_path: Path
-) -> None:
+def test_the_program_learns_what_fit_learns(alone, photos, frozen, tmp_path) -> None:
     start, saved = torch.load(photos / "weights.pt"), alone
     if frozen:
         settings = ["--epochs", EPOCHS, "--weights", photos / "weights.pt", "--frozen", 1]
@@ -106,28 +102,21 @@ def test_the_program_learns_what_fit_learns(
         assert (moved == 0) is (frozen and name not in HEAD), name
 
 
-def test_another_seed_is_another_split_and_random_weights_are_announced(
-    alone: dict, photos: Path, tmp_path: Path
-) -> None:
+def test_another_seed_is_another_split_and_random_weights_are_announced(alone, photos, tmp_path):
     saved, told = run(tmp_path / "offline", photos, "--epochs", 1, "--seed", 1)
-    assert "this starts from RANDOM ones" in told
-    assert "test accuracy" in told
+    assert "this starts from RANDOM ones" in told and "test accuracy" in told
     assert saved["classes"] == ["first", "second"]
     assert sorted(saved["val"]) != sorted(alone["val"])
     for held_out in (saved["val"], alone["val"]):  # a fifth of 23 photos, and of 22
         assert sum(place < 23 for place in held_out) == len(held_out) - 5 == 5
 
 
-def test_it_is_short_and_plain() -> None:
-    assert len(TEXT.splitlines()) <= 120
-    assert "course_lib" not in TEXT
-
-
-def test_the_lesson_is_the_program_in_pieces_and_shows_it_whole() -> None:
-    """Every line stands in the lesson's code, but for the settings and the files written."""
+def test_the_program_is_short_and_the_lesson_is_it_in_pieces_and_shows_it_whole() -> None:
+    assert len(TEXT.splitlines()) <= 120 and "course_lib" not in TEXT
     (path,) = NOTEBOOKS.glob("08_*.ipynb")
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     lesson = {line for cell in cells for line in cell.source.splitlines()}
+    # All but the settings and the files written.
     for line in TEXT.partition("given = parser.parse_args()\n")[2].splitlines():
         if line and "savefig" not in line and not line.startswith(("#", "saved", "torch.save")):
             assert line in lesson, line

@@ -16,7 +16,6 @@ lesson = definitions("10", labels={"train": torch.tensor([0] * 30 + [1] * 20)}, 
 
 
 def clouds(classes: int, count: int = 60, width: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
-    """Points (count, width) of some classes, and their classes."""
     y = torch.arange(count) % classes
     noise = torch.randn(count, width, generator=torch.Generator().manual_seed(classes))
     return noise + 2.0 * torch.eye(classes, width)[y], y
@@ -34,7 +33,7 @@ def test_the_probe_is_logistic_regression_as_a_layer(classes: int) -> None:
     np.testing.assert_allclose(found, reference.predict_proba(x.numpy() / scale), atol=1e-5)
 
 
-def test_training_learns_and_repeats_itself_and_leaves_the_mode() -> None:
+def test_training_repeats_itself_shows_each_photo_once_an_epoch_and_draws_are_balanced() -> None:
     x, y = clouds(2)
     start = nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 2)).eval()
     first, again, other, untouched = (
@@ -43,13 +42,8 @@ def test_training_learns_and_repeats_itself_and_leaves_the_mode() -> None:
     )
     assert (first(x).argmax(dim=1) == y).float().mean() > 0.9
     assert torch.equal(first[1].weight, again[1].weight)
-    assert not torch.equal(first[1].weight, other[1].weight)
-    assert not first.training
-    assert first[0].num_batches_tracked == 0
-    assert torch.equal(untouched[1].weight, start[1].weight)
-
-
-def test_each_photo_is_seen_once_before_any_is_seen_twice() -> None:
+    assert not torch.equal(first[1].weight, other[1].weight) and not first.training
+    assert first[0].num_batches_tracked == 0 and torch.equal(untouched[1].weight, start[1].weight)
     seen: list[float] = []
 
     class Witness(nn.Linear):
@@ -59,11 +53,7 @@ def test_each_photo_is_seen_once_before_any_is_seen_twice() -> None:
 
     x = torch.arange(40.0)[:, None] / 40
     lesson.train(Witness(1, 2), x, torch.arange(40) % 2, 0.001, 80 // lesson.batch_size, 0)
-    assert len(seen) == 80
-    assert sorted(seen[:40]) == sorted(seen[40:]) == sorted(x[:, 0].tolist())
-
-
-def test_a_draw_is_balanced_and_apart_from_validation() -> None:
+    assert len(seen) == 80 and sorted(seen[:40]) == sorted(seen[40:]) == sorted(x[:, 0].tolist())
     chosen, val = lesson.draw(seed=3, n=4)
     labels = lesson.labels["train"].numpy()
     assert np.bincount(labels[chosen]).tolist() == [4, 4]
@@ -72,7 +62,7 @@ def test_a_draw_is_balanced_and_apart_from_validation() -> None:
     assert not np.array_equal(chosen, lesson.draw(seed=4, n=4)[0])
 
 
-def test_memory_of_a_step_by_hand() -> None:
+def test_memory_of_a_step_by_hand_grows_with_the_batch_and_shrinks_with_freezing() -> None:
     inputs, targets = torch.randn(7, 10), torch.zeros(7, dtype=torch.long)
     network = nn.Linear(10, 2)
     # 22 weights three times over; set aside: inputs, log-softmax, labels, and a scalar's worth.
@@ -84,9 +74,6 @@ def test_memory_of_a_step_by_hand() -> None:
     assert 3 * 4800 + 280 + 2800 + 112 <= more <= 3 * 4800 + 280 + 2800 + 112 + 16
     frozen = network.requires_grad_(False)
     assert lesson.training_memory(frozen, inputs, targets) == 88
-
-
-def test_memory_grows_with_the_batch_and_shrinks_with_freezing() -> None:
     network = nn.Sequential(nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 2))
     x, y = torch.randn(64, 100), torch.zeros(64, dtype=torch.long)
     whole, half = (lesson.training_memory(network, x[:n], y[:n]) for n in (64, 32))
@@ -94,28 +81,12 @@ def test_memory_grows_with_the_batch_and_shrinks_with_freezing() -> None:
     assert max(half, lesson.training_memory(network, x, y)) < whole
 
 
-def test_the_bootstrap_agrees_with_the_formula() -> None:
+def test_the_bootstrap_and_power_are_those_of_formulas_and_equal_models_never_differ() -> None:
     values = np.arange(400) < 360  # 0.9, standard error 0.015
     expected = [0.9 - 1.96 * 0.015, 0.9 + 1.96 * 0.015]
     assert lesson.bootstrap(values, draws=4000) == pytest.approx(expected, abs=0.004)
     assert lesson.bootstrap(np.ones(10)).tolist() == [1, 1]
-
-
-@pytest.mark.parametrize(("only_first", "only_second"), [(9, 2), (1, 7), (4, 4), (0, 3)])
-def test_mcnemar_is_that_of_the_library(only_first: int, only_second: int) -> None:
-    first = np.array([True] * (20 + only_first) + [False] * (5 + only_second))
-    second = np.array([True] * 20 + [False] * only_first + [False] * 5 + [True] * only_second)
-    found = lesson.mcnemar(first, second)
-    table = [[20, only_first], [only_second, 5]]
-    assert found[:2] == (only_first, only_second)
-    assert found[2] == pytest.approx(mcnemar(table, exact=True).pvalue)
-
-
-def test_two_that_never_differ() -> None:
     assert lesson.mcnemar(np.ones(5, bool), np.ones(5, bool)) == (0, 0, 1.0)
-
-
-def test_power_is_that_of_the_formula() -> None:
     enough = math.ceil(2.8**2 * (0.2 - 0.1**2) / 0.1**2)
     pairs = lesson.play(enough, 0.1, disagree=0.2)
     by_mcnemar = lesson.seen_by_mcnemar(pairs)
@@ -126,3 +97,13 @@ def test_power_is_that_of_the_formula() -> None:
     few = np.array([[9, 2], [1, 7], [12, 2]])
     p = [mcnemar([[20, b], [c, 5]], exact=True).pvalue for b, c in few]
     assert lesson.seen_by_mcnemar(few).tolist() == [value < 0.05 for value in p]
+
+
+@pytest.mark.parametrize(("only_first", "only_second"), [(9, 2), (1, 7), (4, 4), (0, 3)])
+def test_mcnemar_is_that_of_the_library(only_first: int, only_second: int) -> None:
+    first = np.array([True] * (20 + only_first) + [False] * (5 + only_second))
+    second = np.array([True] * 20 + [False] * only_first + [False] * 5 + [True] * only_second)
+    found = lesson.mcnemar(first, second)
+    table = [[20, only_first], [only_second, 5]]
+    assert found[:2] == (only_first, only_second)
+    assert found[2] == pytest.approx(mcnemar(table, exact=True).pvalue)

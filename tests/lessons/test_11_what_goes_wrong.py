@@ -30,7 +30,6 @@ EVERY_FAULT = sorted({fault for faults in FAULTS.values() for fault in faults})
 
 
 def small_world() -> SimpleNamespace:
-    """A small world: photos of two classes that differ in colour, and a body for them."""
     rng = torch.Generator().manual_seed(0)
     pixels, labels = {}, {}
     for split, count in (("train", 60), ("test", 20)):
@@ -52,7 +51,6 @@ lesson = definitions("11", **values, batch_size=10, epochs=3, learning_rate=0.02
 
 
 def judged(**parts: object) -> dict[str, bool]:
-    """All checks of the lesson on a program for the toy world."""
     program, norm = lesson.program(**parts), TOY.preprocessing
     log = lesson.run(program, 0)
     seen = lesson.look(program.prepare, program.observe)
@@ -72,14 +70,22 @@ def judged(**parts: object) -> dict[str, bool]:
 
 
 def part_of(fault: str) -> dict[str, object]:
-    """The part of a program that a fault replaces, as the lesson's list has it."""
     every = lesson.FAULTS.values()
     (found,) = [parts for parts in every if next(iter(parts.values())).__name__ == fault]
     return found
 
 
-def test_health_passes_every_check() -> None:
+def test_health_passes_and_the_faults_are_covered_and_dealt_as_the_checks_expect() -> None:
     assert all(judged().values())
+    replaced = [pair for parts in lesson.FAULTS.values() for pair in parts.items()]
+    assert sorted({sick.__name__ for _, sick in replaced}) == EVERY_FAULT
+    healthy = vars(lesson.program())
+    assert all(healthy[part] is not sick for part, sick in replaced)
+    dealt = lesson.dealt(lesson.FAULTS, 20568)
+    assert dealt != list(lesson.FAULTS)
+    assert dict(zip("ABCDEFGHIJK", dealt, strict=True)) == lesson_11.FAULTS
+    double = lesson.dealt(lesson.FAULTS, 1010)
+    assert {"L": set(double[:2]), "M": set(double[2:4])} == lesson_11.DOUBLES
 
 
 @pytest.mark.parametrize("fault", EVERY_FAULT)
@@ -89,22 +95,7 @@ def test_each_fault_fails_its_checks_and_no_other(fault: str) -> None:
     assert failed == given - {"left to the student"}
 
 
-def test_the_list_of_faults_is_covered() -> None:
-    replaced = [pair for parts in lesson.FAULTS.values() for pair in parts.items()]
-    assert sorted({sick.__name__ for _, sick in replaced}) == EVERY_FAULT
-    healthy = vars(lesson.program())
-    assert all(healthy[part] is not sick for part, sick in replaced)
-
-
-def test_the_hash_deals_the_letters_that_the_checks_expect() -> None:
-    dealt = lesson.dealt(lesson.FAULTS, 20568)
-    assert dealt != list(lesson.FAULTS)
-    assert dict(zip("ABCDEFGHIJK", dealt, strict=True)) == lesson_11.FAULTS
-    double = lesson.dealt(lesson.FAULTS, 1010)
-    assert {"L": set(double[:2]), "M": set(double[2:4])} == lesson_11.DOUBLES
-
-
-def test_a_photo_that_is_turned_or_dimmed_is_not_the_photo() -> None:
+def test_a_photo_that_is_turned_or_dimmed_is_another_and_random_labels_never_fit() -> None:
     photos = toy.pixels["train"]
     seen = lesson.prepare(photos)
     assert lesson.sees_the_photo(seen, photos, TOY.preprocessing)
@@ -112,9 +103,6 @@ def test_a_photo_that_is_turned_or_dimmed_is_not_the_photo() -> None:
     assert not lesson.sees_the_photo(lesson.prepare(photos // 2), photos, TOY.preprocessing)
     assert not lesson.sees_the_photo(seen, photos, Preprocessing())  # other constants
     assert not lesson.sees_the_photo(seen * math.nan, photos, TOY.preprocessing)
-
-
-def test_random_labels_never_fit() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(200) % 2
     x = rng.normal(size=(200, 5)) + 2 * y[:, None]
@@ -123,20 +111,24 @@ def test_random_labels_never_fit() -> None:
     assert not lesson.labels_fit(np.ones((200, 5)), y)  # features that say nothing
 
 
-def test_softmax_twice_has_a_floor() -> None:
+def test_softmax_twice_has_a_floor_overfitting_needs_steps_and_answers_no_company() -> None:
     sure = torch.tensor([[1e4, -1e4]])
     floor = lesson.softmax_first(sure, torch.tensor([0])).item()
     assert floor == pytest.approx(math.log(1 + 1 / math.e))
     assert lesson.criterion(sure, torch.tensor([0])).item() == 0
-
-
-def test_eight_by_heart_needs_a_working_optimiser() -> None:
     torch.manual_seed(0)
     network, maps, y = nn.Linear(20, 2), torch.randn(8, 20), torch.arange(8) % 2
     frozen = torch.optim.SGD(nn.Linear(20, 2).parameters(), 0.5)
     assert not lesson.overfits_eight_photos(network, frozen, F.cross_entropy, maps, y)
     alive = torch.optim.SGD(network.parameters(), 0.5)
     assert lesson.overfits_eight_photos(network, alive, F.cross_entropy, maps, y)
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 2))
+    maps = torch.randn(12, 5)
+    assert lesson.answers_alike(lesson.predict, network, maps)
+    assert not lesson.answers_alike(lesson.still_training, network.train(), maps)
+    no_norm = nn.Sequential(nn.Dropout(0.5), nn.Linear(5, 2)).train()
+    assert not lesson.answers_alike(lesson.still_training, no_norm, maps)  # dropout alone
 
 
 @pytest.mark.parametrize(("used", "good"), [
@@ -147,27 +139,13 @@ def test_the_rate_is_compared_batch_by_batch(used: list[float], good: bool) -> N
     assert lesson.rate_as_planned(used, [1, 0.1]) == good
 
 
-def test_answers_must_not_depend_on_company() -> None:
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 2))
-    maps = torch.randn(12, 5)
-    assert lesson.answers_alike(lesson.predict, network, maps)
-    assert not lesson.answers_alike(lesson.still_training, network.train(), maps)
-    no_norm = nn.Sequential(nn.Dropout(0.5), nn.Linear(5, 2)).train()
-    assert not lesson.answers_alike(lesson.still_training, no_norm, maps)  # dropout alone
-
-
-def test_a_healthy_run_learns_and_a_leak_flatters() -> None:
+def test_a_healthy_run_learns_and_repeats_itself() -> None:
     log = lesson.run(lesson.program(), 0)
-    assert log.test > 0.8
-    assert log.losses[-1] < log.losses[0] / 2
+    assert log.test > 0.8 and log.losses[-1] < log.losses[0] / 2
     assert len(log.losses) == len(log.rates) == 3 * (len(log.train_at) // 10)
     assert not set(log.train_at) & set(log.val_at)
     lost = lesson.run(lesson.program(**part_of("other_network")), 0)
     assert lost.test < log.test - 0.2
-
-
-def test_a_run_repeats_itself() -> None:
     first, second = (lesson.run(lesson.program(), 1) for _ in range(2))
     assert first.losses == second.losses
     assert first.losses != lesson.run(lesson.program(), 2).losses

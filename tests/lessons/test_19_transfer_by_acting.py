@@ -20,16 +20,13 @@ def test_walls_and_borders_stop_a_step() -> None:
         [0, 0, 8, 0], [9, 10, 17, 8], [55, 63, 63, 62]]  # fmt: skip
 
 
-def test_a_plan_on_the_true_map_cannot_be_improved_by_learning() -> None:
+def test_a_plan_on_the_true_map_cannot_be_improved_and_mapping_it_plans_the_mapped_world() -> None:
     q = truth(EMPTY)
     beside = 0.025 * lesson.DISCOUNT * q[0, [54, 61, 62]].max(axis=1).sum()
     np.testing.assert_allclose(q[0, 62, 1], 0.925 + beside, atol=1e-5)
     learned, reached = lesson.learn(EMPTY, q, 4000, rate=0.05, epsilon=0.1)
     assert np.abs(learned - q).max() < 0.15
     assert reached.mean(axis=0).min() > 0.1  # open boards: less than ten steps to the goal
-
-
-def test_mapping_a_plan_is_planning_in_the_mapped_world() -> None:
     walls = lesson.new_walls(np.random.default_rng(0))
     q = truth(lesson.make([walls]))
     goal = np.zeros(64, bool)

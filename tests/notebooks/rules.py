@@ -1,6 +1,7 @@
-"""What every lesson must keep to. Each rule takes a notebook and its path, and lists the faults."""
+"""What every lesson must keep to: each function of a notebook and its path lists the faults."""
 
 import ast
+import inspect
 import itertools
 import re
 import statistics
@@ -15,7 +16,6 @@ from nbformat import NotebookNode
 from course_lib.tools.lessons import Value, read_parameters, verdicts
 
 Rule = Callable[[NotebookNode, Path], list[str]]
-RULES: list[Rule] = []
 
 MACHINE_PATHS = re.compile(
     r"/home/\w|/root/|/tmp/|/Users/\w|/private/var|/var/folders|/mnt/\w|/media/\w|site-packages"
@@ -35,11 +35,6 @@ OPTION = re.compile(r"<details><summary>(.+?)</summary>(Right|Wrong)\. \S.*?</de
 FENCED = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 NO_ALT_TEXT = re.compile(r"!\[\s*\]\(|<img(?![^>]*\balt=)")
 CAPTION = re.compile(r"\*\*Figure (\d+)\.\*\*\s+\S")
-
-
-def rule(function: Rule) -> Rule:
-    RULES.append(function)
-    return function
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -80,13 +75,6 @@ def prose(notebook: NotebookNode) -> list[str]:
     return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
 
 
-def headings(notebook: NotebookNode) -> list[str]:
-    """Headings of all markdown cells, without the code between fences."""
-    lines = [line for text in prose(notebook) for line in FENCED.sub("", text).splitlines()]
-    return [line.strip() for line in lines if re.match(r"#+ ", line)]
-
-
-@rule
 def file_is_named_and_small(notebook: NotebookNode, path: Path) -> list[str]:
     """``NN_name.ipynb`` below 1.5 MB."""
     faults = [] if re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name) else [f"name {path.name}"]
@@ -94,7 +82,6 @@ def file_is_named_and_small(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + ([f"{size / 1e6:.2f} MB"] if size >= 1.5e6 else [])
 
 
-@rule
 def format_is_valid(notebook: NotebookNode, path: Path) -> list[str]:
     """Format 4.5 or later of nbformat's schema."""
     if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):
@@ -105,18 +92,12 @@ def format_is_valid(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + (["two cells have the same id"] if len(set(ids)) < len(ids) else [])
 
 
-@rule
-def kernel_is_python3(notebook: NotebookNode, path: Path) -> list[str]:
-    """The kernel that every installation has."""
+def metadata_are_minimal(notebook: NotebookNode, path: Path) -> list[str]:
+    """The kernel is python3, and nothing changes from machine to machine or from run to run."""
     name = notebook.metadata.get("kernelspec", {}).get("name")
-    return [] if name == "python3" else [f"kernel {name!r}"]
-
-
-@rule
-def metadata_is_minimal(notebook: NotebookNode, path: Path) -> list[str]:
-    """Nothing that changes from machine to machine or from run to run."""
+    faults = [] if name == "python3" else [f"kernel {name!r}"]
     extra = set(notebook.metadata) - {"kernelspec", "language_info"}
-    faults = [f"notebook: {key}" for key in extra]
+    faults += [f"notebook: {key}" for key in extra]
     for number, cell in enumerate(notebook.cells, start=1):
         extra = set(cell.metadata) - {"tags", "jupyter"}
         extra |= {f"jupyter.{k}" for k in set(cell.metadata.get("jupyter", {})) - {"source_hidden"}}
@@ -126,22 +107,15 @@ def metadata_is_minimal(notebook: NotebookNode, path: Path) -> list[str]:
     return sorted(faults)
 
 
-@rule
-def no_attachments(notebook: NotebookNode, path: Path) -> list[str]:
-    """Pictures come from code, or from files with alt text."""
+def no_attachments_and_no_widgets(notebook: NotebookNode, path: Path) -> list[str]:
+    """Pictures come from code or files; a saved widget shows nothing without its kernel."""
     cells = enumerate(notebook.cells, start=1)
-    return [f"cell {number}: attachment" for number, cell in cells if cell.get("attachments")]
-
-
-@rule
-def no_widget_state(notebook: NotebookNode, path: Path) -> list[str]:
-    """A saved widget shows nothing to a reader without its kernel."""
+    faults = [f"cell {number}: attachment" for number, cell in cells if cell.get("attachments")]
     shown = [(where, " ".join(out.get("data", {}))) for where, out in all_outputs(notebook)]
-    found = [where for where, mimes in shown if "widget" in mimes]
-    return found + (["notebook metadata"] if "widgets" in notebook.metadata else [])
+    faults += [f"{where}: widget" for where, mimes in shown if "widget" in mimes]
+    return faults + ["notebook metadata: widgets"] * ("widgets" in notebook.metadata)
 
 
-@rule
 def executed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
     """Counts 1 to n: run from the top in a fresh kernel. nbval skips cells that have no count."""
     counts = [cell.execution_count for _, cell in code_cells(notebook)]
@@ -149,37 +123,23 @@ def executed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
     return [] if in_order else [f"execution counts {counts}"]
 
 
-@rule
-def no_errors(notebook: NotebookNode, path: Path) -> list[str]:
-    """No cell ended in an exception."""
-    found = [(where, out) for where, out in all_outputs(notebook) if out.output_type == "error"]
-    return [f"{where}: {out.ename}" for where, out in found]
+def no_errors_and_no_warnings(notebook: NotebookNode, path: Path) -> list[str]:
+    """No cell ended in an exception or printed to stderr."""
+    outputs = list(all_outputs(notebook))
+    faults = [f"{where}: {out.ename}" for where, out in outputs if out.output_type == "error"]
+    printed = [(where, out.text) for where, out in outputs if out.get("name") == "stderr"]
+    return faults + [f"{where}: {text[:100]!r}" for where, text in printed]
 
 
-@rule
-def no_stderr(notebook: NotebookNode, path: Path) -> list[str]:
-    """No warning was printed."""
-    found = [(where, out) for where, out in all_outputs(notebook) if out.get("name") == "stderr"]
-    return [f"{where}: {out.text[:100]!r}" for where, out in found]
-
-
-@rule
-def no_machine_paths(notebook: NotebookNode, path: Path) -> list[str]:
-    """No folder of whoever saved it."""
-    found = [(where, MACHINE_PATHS.search(text)) for where, text in texts(notebook)]
+def no_machine_paths_and_no_hosts(notebook: NotebookNode, path: Path) -> list[str]:
+    """No folder of whoever saved it, no address of a private network, no package index."""
+    pairs = itertools.product((MACHINE_PATHS, HOSTS), texts(notebook))
+    found = [(where, pattern.search(text)) for pattern, (where, text) in pairs]
     return [f"{where}: {match[0]!r}" for where, match in found if match]
 
 
-@rule
-def no_hosts(notebook: NotebookNode, path: Path) -> list[str]:
-    """No address of a private network, and no package index."""
-    found = [(where, HOSTS.search(text)) for where, text in texts(notebook)]
-    return [f"{where}: {match[0]!r}" for where, match in found if match]
-
-
-@rule
-def outputs_compared_or_reasoned(notebook: NotebookNode, path: Path) -> list[str]:
-    """Whatever nbval does not compare says why, and nothing is skipped."""
+def outputs_are_compared(notebook: NotebookNode, path: Path) -> list[str]:
+    """What nbval does not compare, less than half, says why, and nothing is skipped."""
     faults = []
     for where, cell in code_cells(notebook):
         faults += [f"{where}: tag {tag}" for tag in tags(cell) if tag in FORBIDDEN_TAGS]
@@ -190,14 +150,7 @@ def outputs_compared_or_reasoned(notebook: NotebookNode, path: Path) -> list[str
             faults.append(f"{where}: {IGNORED} without a tag reason-WHY")
         if reasons and IGNORED not in tags(cell):
             faults.append(f"{where}: {reasons[0]} without {IGNORED}")
-    return faults
-
-
-@rule
-def at_least_half_compared(notebook: NotebookNode, path: Path) -> list[str]:
-    """Of the cells that show something, and of all code cells."""
     cells = [cell for _, cell in code_cells(notebook)]
-    faults = []
     for what, among in (("code cells", cells), ("with output", [c for c in cells if c.outputs])):
         compared = sum(IGNORED not in tags(cell) for cell in among)
         if not among or 2 * compared < len(among):
@@ -205,7 +158,6 @@ def at_least_half_compared(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-@rule
 def parameters_are_plain(notebook: NotebookNode, path: Path) -> list[str]:
     """One parameters cell, before other code reads them, of plain values and nothing else."""
     found = [cell for _, cell in code_cells(notebook) if "parameters" in tags(cell)]
@@ -217,7 +169,6 @@ def parameters_are_plain(notebook: NotebookNode, path: Path) -> list[str]:
         return [str(error)]
 
 
-@rule
 def parameters_are_used(notebook: NotebookNode, path: Path) -> list[str]:
     """A later cell reads each parameter, and none sets it anew."""
     cells = code_cells(notebook)
@@ -232,7 +183,6 @@ def parameters_are_used(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + [f"{where} sets {name} anew" for where, name in sorted(anew)]
 
 
-@rule
 def functions_keep_their_names(notebook: NotebookNode, path: Path) -> list[str]:
     """No cell gives the name of an earlier cell's function to something else: readers call it."""
     defined, faults = {}, []
@@ -247,7 +197,6 @@ def functions_keep_their_names(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-@rule
 def figures_have_alt_text(notebook: NotebookNode, path: Path) -> list[str]:
     """Figures come from ``course_lib.plots.show`` with a full description."""
     faults = []
@@ -269,7 +218,6 @@ def figures_have_alt_text(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-@rule
 def figures_have_captions(notebook: NotebookNode, path: Path) -> list[str]:
     """Between a figure and the next code stands ``**Figure N.**``, N counting from 1."""
     faults: list[str] = []
@@ -289,7 +237,6 @@ def figures_have_captions(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-@rule
 def code_is_in_small_pieces(notebook: NotebookNode, path: Path) -> list[str]:
     """At most 25 lines a cell, half of the cells at most 15."""
     lengths = {where: len(cell.source.splitlines()) for where, cell in code_cells(notebook)}
@@ -298,7 +245,6 @@ def code_is_in_small_pieces(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + ([f"median {middle:g} lines"] if middle > 15 else [])
 
 
-@rule
 def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
     """Title, what one learns, needs and how long; recap and further reading."""
     first = notebook.cells[0] if notebook.cells else {"cell_type": "none", "source": ""}
@@ -306,7 +252,9 @@ def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
     if first["cell_type"] != "markdown" or not re.match(r"# \S", first["source"]):
         faults.append("the first cell does not begin with a title '# …'")
     before_code = itertools.takewhile(lambda cell: cell.cell_type != "code", notebook.cells)
-    opening, found = "\n".join(cell.source for cell in before_code), headings(notebook)
+    opening = "\n".join(cell.source for cell in before_code)
+    lines = [line for text in prose(notebook) for line in FENCED.sub("", text).splitlines()]
+    found = [line.strip() for line in lines if re.match(r"#+ ", line)]
     wanted = ("**You will learn**", "**You need**", "**Time**")
     faults += [f"no {text} before the first code" for text in wanted if text not in opening]
     faults += [f"no heading {h!r}" for h in ("## Recap", "## Going further") if h not in found]
@@ -314,7 +262,6 @@ def frame_is_complete(notebook: NotebookNode, path: Path) -> list[str]:
     return faults + ([f"{len(titles)} titles"] if len(titles) > 1 else [])
 
 
-@rule
 def quiz_answers_every_option(notebook: NotebookNode, path: Path) -> list[str]:
     """A quick quiz has three questions, each with three options or more, one of them right."""
     _, found, text = "\n".join(prose(notebook)).partition("## Quick quiz\n")
@@ -329,23 +276,16 @@ def quiz_answers_every_option(notebook: NotebookNode, path: Path) -> list[str]:
     return faults
 
 
-@rule
-def verdicts_are_few(notebook: NotebookNode, path: Path) -> list[str]:
-    """At most five questions answered by a comparison, and five exact facts."""
+def it_is_short(notebook: NotebookNode, path: Path) -> list[str]:
+    """At most 70 cells, 350 lines of code, 2,700 words, five verdicts and five exact facts."""
     said = "".join(output.get("text", "") for _, output in all_outputs(notebook))
     facts = re.findall(r": (?:True|False)$", said, re.MULTILINE)
-    faults = [f"{len(facts)} facts: True or False"] if len(facts) > 5 else []
-    return faults + ([f"{n} verdicts"] if (n := len(verdicts(notebook))) > 5 else [])
-
-
-@rule
-def it_is_short(notebook: NotebookNode, path: Path) -> list[str]:
-    """At most 70 cells, 350 lines of code and 2,700 words of prose."""
     lines = sum(cell.source.count("\n") + 1 for _, cell in code_cells(notebook))
     words = len(" ".join(prose(notebook)).split())
     found = [(len(notebook.cells), 70, "cells"), (lines, 350, "lines of code")]
-    found += [(words, 2700, "words of prose")]
-    return [f"{count} {what}, at most {most}" for count, most, what in found if count > most]
+    found += [(words, 2700, "words of prose"), (len(facts), 5, "facts: True or False")]
+    found += [(len(verdicts(notebook)), 5, "verdicts")]
+    return [f"{n} {what}, at most {most}" for n, most, what in found if n > most]
 
 
 def preset_faults(presets: dict[str, dict], lessons: dict[str, dict[str, Value]]) -> list[str]:
@@ -367,3 +307,7 @@ def preset_faults(presets: dict[str, dict], lessons: dict[str, dict[str, Value]]
             if not among:
                 faults.append(f"{preset}.{key}: no such lesson")
     return faults
+
+
+FUNCTIONS = [one for one in [*vars().values()] if inspect.isfunction(one)]
+RULES = [f for f in FUNCTIONS if [*inspect.signature(f).parameters] == ["notebook", "path"]]

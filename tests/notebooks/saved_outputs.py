@@ -26,15 +26,8 @@ def differences(path: Path, cell_timeout: float = 600) -> list[str]:
         command = [sys.executable, "-m", "pytest", "-c", str(SETTINGS), str(path)]
         command += [f"--junit-xml={report}", f"--nbval-cell-timeout={cell_timeout}"]
         command += [f"--nbval-sanitize-with={SANITIZER}"]
-        done = subprocess.run(
-            command,
-            cwd=path.parent,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
+        done = subprocess.run(command, cwd=path.parent, errors="replace", check=False, **how)
         cases = list(ET.parse(report).iter("testcase")) if report.exists() else []
     faults = []
     for case in cases:

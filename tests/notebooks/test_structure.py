@@ -20,8 +20,12 @@ def read(path: Path) -> NotebookNode:
     return nbformat.read(path, as_version=nbformat.NO_CONVERT)
 
 
-def test_there_are_lessons() -> None:
+def test_there_are_lessons_and_presets_fit_them() -> None:
     assert LESSONS, "no notebook was found, so nothing was checked"
+    presets = tomllib.loads((NOTEBOOKS / "presets.toml").read_text(encoding="utf-8"))
+    lessons = {lesson.name: lesson.parameters for lesson in find_lessons(NOTEBOOKS)}
+    assert {"default", "smoke", "article"} <= set(presets) and presets["default"] == {}
+    assert preset_faults(presets, lessons) == []
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -29,11 +33,3 @@ def test_there_are_lessons() -> None:
 def test_lesson_keeps_to(rule: Rule, path: Path) -> None:
     faults = rule(read(path), path)
     assert not faults, f"{rule.__doc__}\n" + "\n".join(faults)
-
-
-def test_presets_fit_the_lessons() -> None:
-    presets = tomllib.loads((NOTEBOOKS / "presets.toml").read_text(encoding="utf-8"))
-    lessons = {lesson.name: lesson.parameters for lesson in find_lessons(NOTEBOOKS)}
-    assert {"default", "smoke", "article"} <= set(presets)
-    assert presets["default"] == {}
-    assert preset_faults(presets, lessons) == []

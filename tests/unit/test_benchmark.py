@@ -25,7 +25,6 @@ TASK = Task("speed", "a", "", "resnet18", False, 32, epochs=1, device="cpu", pre
 
 @pytest.fixture
 def photos(tmp_path: Path) -> str:
-    """Eight photos to train on and four to validate on."""
     for split, count in (("train", 4), ("val", 2)):
         for name in ("ants", "bees"):
             for i in range(count):
@@ -38,24 +37,27 @@ def here(task: Task) -> Outcome:
 
 
 def bench(*options: str, measure=here) -> int:
-    """Run the benchmark in this process, without workers."""
     settings = ("--image-size", "32", "--device", "cpu", "--repeats", "1")
     return speed.main([*settings, *options], measure)
 
 
-def test_contenders_run_and_are_compared(photos, capsys, monkeypatch):
+def test_contenders_are_compared_also_on_growing_copies_that_differ(photos, capsys, monkeypatch):
     monkeypatch.setattr(devices, "_has_bfloat16", lambda kind: False)
     assert bench("--dataset", photos, "--measure", "speed", "--only", "a", "e", "f") == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| (")]
     names = ["(a) the article's loop", "(e) course_lib", "(f) floor: passes only"]
     assert [row.split(" | ")[:2] for row in rows] == [[f"| {name}", "float32"] for name in names]
-
-
-def test_a_growing_data_set(photos, capsys, monkeypatch):
     monkeypatch.setitem(speed.GROWN, "backbone", "resnet18")
     assert bench("--quick", "--dataset", photos, "--measure", "growth") == 0
     shown = capsys.readouterr().out
     assert "## A data set that grows" in shown and shown.count(" before) |") == 2
+    with growth.copies(photos, 40) as folder:
+        files = sorted(Path(folder).rglob("*.jpg"))
+        assert len({file.read_bytes() for file in files}) == len(files) == 40
+        for split, count in (("train", 32), ("val", 8)):
+            labels = [file.parent.name for file in files if file.parts[-3] == split]
+            assert len(labels) == count and set(labels) == {"ants", "bees"}
+    assert not Path(folder).exists()
 
 
 @pytest.mark.filterwarnings("ignore:.*files not taken")  # the article's photos hold one .gif
@@ -74,16 +76,6 @@ def test_the_tables_of_a_gpu_are_made_on_a_cpu(capsys, monkeypatch):
     for row in ("(e) course_lib", "0 | the article's loop"):
         assert f"| {row} | no time left |" in shown
     assert "| passes alone |" in shown and "AdamW.step" in shown
-
-
-def test_copies_differ_in_bytes_and_have_every_class(photos):
-    with growth.copies(photos, 40) as folder:
-        files = sorted(Path(folder).rglob("*.jpg"))
-        assert len({file.read_bytes() for file in files}) == len(files) == 40
-        for split, count in (("train", 32), ("val", 8)):
-            labels = [file.parent.name for file in files if file.parts[-3] == split]
-            assert len(labels) == count and set(labels) == {"ants", "bees"}
-    assert not Path(folder).exists()
 
 
 def test_what_fails_or_is_not_installed_is_named_and_the_others_go_on(photos, capsys, monkeypatch):
@@ -119,7 +111,7 @@ def known(contender: str, seconds: list[float], batch_size=None, **others) -> li
     return [(task, Outcome(epoch_seconds=[s], images=100, **others)) for s in seconds]
 
 
-def test_the_table_of_known_seconds():
+def test_the_table_of_known_seconds_and_seconds_to_an_accuracy():
     runs = [
         *known("f", [8.0, 10.0, 9.0]),
         *known("f", [5.0], precision="bfloat16"),
@@ -138,9 +130,6 @@ def test_the_table_of_known_seconds():
     assert own["images/s"] == "9"  # 100 / 11
     assert rows["e", "bfloat16"]["times the floor"] == "1.20"  # 6 / 5
     assert rows["c", "float32"]["seconds an epoch"] == "21.0 (20.0–22.0)"
-
-
-def test_seconds_to_an_accuracy_and_of_an_epoch():
     outcome = Outcome(5.0, epoch_seconds=[1.0, 2.0, 4.0], accuracy=[0.5, 0.9, 0.8])
     assert outcome.seconds == 12.0 and outcome.seconds_an_epoch == 3.0
     assert [outcome.seconds_to(reached) for reached in (0.5, 0.9, 0.91)] == [6.0, 8.0, None]
@@ -214,10 +203,8 @@ def test_the_articles_loop_learns_the_weights_of_the_article(photos, frozen):
 def test_the_articles_transforms_are_the_articles(tmp_path):
     for split in ("train", "val"):
         save_photo(tmp_path / split / "ants" / "0.png", 0, (300, 280))
-    cuts = {
-        "train": [transforms.RandomResizedCrop(224), transforms.RandomHorizontalFlip()],
-        "val": [transforms.Resize(256), transforms.CenterCrop(224)],
-    }
+    cuts = {"train": [transforms.RandomResizedCrop(224), transforms.RandomHorizontalFlip()]}
+    cuts["val"] = [transforms.Resize(256), transforms.CenterCrop(224)]
     constants = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     folders = article.image_datasets(str(tmp_path), Preprocessing(), 224)
     for split, cut in cuts.items():

@@ -85,7 +85,7 @@ def test_what_is_not_found_is_named(dataset, tmp_path, monkeypatch):
     assert "did you mean 'hymenoptera'?" in message_of(ValueError, find, "HYMENOPTERA")
 
 
-def test_missing_folders_are_named_with_what_to_do(course, tmp_path):
+def test_missing_folders_are_named_and_the_variable_names_photos(course, tmp_path, monkeypatch):
     field = course / "data" / "insects" / "field"
     expected = f"{field} is not there. Get it back: 'git checkout -- data/insects'."
     assert message_of(FileNotFoundError, find, "insects") == expected
@@ -93,9 +93,6 @@ def test_missing_folders_are_named_with_what_to_do(course, tmp_path):
     assert "no train/ and no val/, only []. Get" in message_of(FileNotFoundError, find, "insects")
     message = message_of(FileNotFoundError, find, "hymenoptera")
     assert "python -m course_lib download hymenoptera" in message and "HYMENOPTERA_DIR" in message
-
-
-def test_the_photos_may_lie_where_the_variable_says(course, tmp_path, monkeypatch):
     own, ours = write_files(tmp_path / "own"), write_files(course / "data" / "hymenoptera")
     for value, found in ((str(own), own), ("~/own", own), ("../own", own), ("", ours)):
         monkeypatch.setenv("HYMENOPTERA_DIR", value)
@@ -161,20 +158,17 @@ def test_folders_that_cannot_be_read_and_loops_of_links_are_named(tmp_path, monk
         scan(folder)
 
 
-@pytest.mark.parametrize(
-    ("names", "said"),
-    [
-        ("train/a/1 test/a/1", "no val/, only ['test', 'train']. Rename what stands for a split"),
-        ("Train/a/1 Val/a/1", "no train/ and no val/, only ['Train', 'Val']. Rename what stands"),
-        ("ants/1 bees/1", "only ['ants', 'bees']. Rename what stands for a split; 'python -m "),
-        ("mine/train/a/1 mine/val/a/2", "only ['mine']. Is {}/mine meant?"),
-        ("../train/a/1 ../val/a/2 ants/1", "['a', 'ants']. Is {0.parent} meant?"),
-        ("train/1.jpg val/.b/1.jpg", "has classes []: a classifier needs two folders"),
-        ("train/a/1.jpg val/a/1.jpg", "has classes ['a']: a classifier needs two folders"),
-        ("train/a/1 train/b/1 val/B/1 val/b/1", "different classes in train/ and val/, B, a in"),
-        ("train/a/1.jpg train/b/1.jpg val/a/1.jpg val/b/1.txt", "class 'b' has no image in {}"),
-    ],
-)
+@pytest.mark.parametrize(("names", "said"), [
+    ("train/a/1 test/a/1", "no val/, only ['test', 'train']. Rename what stands for a split"),
+    ("Train/a/1 Val/a/1", "no train/ and no val/, only ['Train', 'Val']. Rename what stands"),
+    ("ants/1 bees/1", "only ['ants', 'bees']. Rename what stands for a split; 'python -m "),
+    ("mine/train/a/1 mine/val/a/2", "only ['mine']. Is {}/mine meant?"),
+    ("../train/a/1 ../val/a/2 ants/1", "['a', 'ants']. Is {0.parent} meant?"),
+    ("train/1.jpg val/.b/1.jpg", "has classes []: a classifier needs two folders"),
+    ("train/a/1.jpg val/a/1.jpg", "has classes ['a']: a classifier needs two folders"),
+    ("train/a/1 train/b/1 val/B/1 val/b/1", "different classes in train/ and val/, B, a in"),
+    ("train/a/1.jpg train/b/1.jpg val/a/1.jpg val/b/1.txt", "class 'b' has no image in {}"),
+])  # fmt: skip
 def test_folders_that_make_no_data_set_are_named_with_what_helps(names, said, tmp_path):
     folder = write_files(tmp_path / "my" / "train", names.split())
     assert said.format(folder) in message_of((FileNotFoundError, ValueError), scan, folder)

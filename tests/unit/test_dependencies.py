@@ -25,7 +25,6 @@ BY_HAND = {
 
 
 def licence(metadata: Message) -> str:
-    """What a package says of its licence: expression, else classifiers, else a text."""
     if expression := metadata.get("License-Expression"):
         return expression
     classifiers = metadata.get_all("Classifier") or []
@@ -37,42 +36,30 @@ def is_free(text: str) -> bool:
     return bool(FREE.search(text)) and not NOT_FREE.search(text)
 
 
-def test_every_requirement_is_pinned_exactly() -> None:
+def test_every_requirement_is_pinned_all_they_bring_along_as_installed_and_free_to_use() -> None:
     loose = [str(r) for r in direct() if not re.fullmatch(r"==[\w.+!]+", str(r.specifier))]
     assert loose == []
     assert "-c tests/pins.txt" in (ROOT / "requirements.txt").read_text(encoding="utf-8")
-
-
-def test_everything_they_bring_along_is_pinned_as_installed() -> None:
     pinned = pins() | {canonicalize_name(r.name): str(r.specifier)[2:] for r in direct()}
-    odd = {
-        name: (version, pinned.get(name, "not pinned"))
-        for name, version in tree().items()
-        if not name.startswith(OF_TORCH) and version.split("+")[0] != pinned.get(name)
-    }
+    there = {n: v.split("+")[0] for n, v in tree().items() if not n.startswith(OF_TORCH)}
+    odd = {n: (v, pinned.get(n, "not pinned")) for n, v in there.items() if v != pinned.get(n)}
     assert odd == {}, "run 'python tests/dependencies.py' after a change of requirements.txt"
     assert {canonicalize_name(r.name) for r in direct()} <= set(tree()), "not installed"
-
-
-def test_everything_is_free_to_be_used() -> None:
     of_cuda = ("nvidia-", "cuda-")  # these come with torch for CUDA, on Linux only
     names = [name for name in tree() if name not in BY_HAND and not name.startswith(of_cuda)]
     told = {name: licence(importlib.metadata.metadata(name)) for name in names}
     assert {name: text for name, text in told.items() if not is_free(text)} == {}
 
 
-@pytest.mark.parametrize(
-    ("field", "told", "free"),
-    [
-        ("License-Expression", "MIT", True),
-        ("License", "BSD 3-Clause License", True),
-        ("Classifier", "License :: OSI Approved :: MIT License", True),
-        ("License-Expression", "AGPL-3.0-only", False),
-        ("Classifier", "License :: OSI Approved :: GNU General Public License (GPL)", False),
-        ("License", "Other/Proprietary License", False),
-        ("Name", "a package that tells nothing", False),
-    ],
-)
+@pytest.mark.parametrize(("field", "told", "free"), [
+    ("License-Expression", "MIT", True),
+    ("License", "BSD 3-Clause License", True),
+    ("Classifier", "License :: OSI Approved :: MIT License", True),
+    ("License-Expression", "AGPL-3.0-only", False),
+    ("Classifier", "License :: OSI Approved :: GNU General Public License (GPL)", False),
+    ("License", "Other/Proprietary License", False),
+    ("Name", "a package that tells nothing", False),
+])  # fmt: skip
 def test_the_test_would_notice_another_licence(field: str, told: str, free: bool) -> None:
     metadata = Message()
     metadata[field] = told

@@ -86,14 +86,11 @@ def test_views_are_of_the_same_photos_each_cut_afresh(folder, passes):
     assert torch.equal(again, x) and torch.equal(labels, y) and len(passes) == 6
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        *({"count": 3}, {"seed": 1}, {"image_size": 40}, {"augment": False}, {"batch_size": 4}),
-        *({"precision": "bfloat16"}, np, PIL, timm, torch, torchvision, "loaders", "styles"),
-        *("photos", "weights", "layers"),
-    ],
-)
+@pytest.mark.parametrize("changed", [
+    *({"count": 3}, {"seed": 1}, {"image_size": 40}, {"augment": False}, {"batch_size": 4}),
+    *({"precision": "bfloat16"}, np, PIL, timm, torch, torchvision, "loaders", "styles"),
+    *("photos", "weights", "layers"),
+])  # fmt: skip
 def test_whatever_changes_the_features_changes_their_key(changed, folder, passes, monkeypatch):
     model = small_model()
     usual = {"count": 2, "precision": "float32", "model": model}
@@ -166,7 +163,7 @@ def toy(labels: list[int]) -> features.Domain:
     return features.Domain("toy", x, np.array(labels, dtype=int), ("ants", "bees"))
 
 
-def test_some_images_are_taken_from_every_class_without_repeats():
+def test_some_images_of_every_class_are_taken_and_batches_are_drawn_by_their_own_generator():
     part = toy([0, 1] * 3).take([4, 1])
     assert part.x.tolist() == [[12, 13, 14], [3, 4, 5]] and part.y.tolist() == [0, 1]
     assert len(toy([0, 1]).take([])) == 0
@@ -177,9 +174,6 @@ def test_some_images_are_taken_from_every_class_without_repeats():
         assert len(toy(labels).few(0, np.random.default_rng(0))) == 0
         with pytest.raises(ValueError, match="toy has 0 of 'ants', not 1"):
             toy(labels).few(1, np.random.default_rng(0))
-
-
-def test_batches_of_features_are_drawn_by_their_own_generator():
     x = torch.arange(5 * 7).reshape(5, 7, 1).float()
     own = torch.Generator()
     made, drawn = features.FeatureBatches(x, torch.arange(7), 3, own), set()
@@ -247,8 +241,7 @@ def test_styles_do_what_their_names_say():
     image = picture((224, 224))
     pixels = np.asarray(image, dtype=float)
     of = {s: np.asarray(styles.restyle(image, s), dtype=float) for s in styles.STYLES}
-    assert np.ptp(of["gray"], axis=2).max() == 0
-    assert of["night"].mean() < 0.5 * pixels.mean()
+    assert np.ptp(of["gray"], axis=2).max() == 0 and of["night"].mean() < 0.5 * pixels.mean()
     assert of["night"][..., 2].mean() > of["night"][..., 0].mean()  # blue
     assert of["fog"].std() < 0.3 * pixels.std() and of["fog"].mean() > 200
     assert of["soft"].std() < 0.5 * pixels.std()

@@ -36,7 +36,7 @@ def same(one: dict, other: dict) -> bool:
     return all(one[name] == other[name] for name in ("fingerprint", "history", "logits", "labels"))
 
 
-def test_the_result_does_not_depend_on_the_number_of_processes(found: dict) -> None:
+def test_the_number_of_processes_and_kills_at_random_moments_change_nothing(found: dict) -> None:
     (alone,) = found["1"]
     assert alone["labels"] == [0, 0, 0, 0, 1, 1, 1]
     for result in itertools.chain(found["2"], found["4"], found["two, then one"]):
@@ -48,17 +48,10 @@ def test_the_result_does_not_depend_on_the_number_of_processes(found: dict) -> N
     steps = {name: [result["steps"] for result in found[name]] for name in ("1", "2", "4")}
     assert steps == {"1": [28], "2": [28] * 2, "4": [28] * 4}  # 195 photos by 32 make 7 an epoch
     assert found["two, then one"][0]["steps"] == 14
-
-
-def test_replicas_stay_equal_and_go_on_after_one_is_killed(found: dict) -> None:
-    """Dropout and BatchNorm differ from process to process; weights and statistics must not."""
     assert found["died"] == [None, None] and found["half"] == 2
     assert [result["steps"] for result in found["went on"]] == [10, 10]
-    one, other = found["two"]
+    one, other = found["two"]  # their dropout and BatchNorm differ; weights and statistics do not
     assert all(same(one, result) for result in (other, *found["went on"]))
-
-
-def test_a_run_killed_at_twenty_random_moments_ends_as_if_undisturbed(found: dict) -> None:
     random = found["random"]
     assert all(same(result, random["whole"]) for result in random["ended"])
     assert len(random["ended"]) >= 3 and random["resumed"] >= 10 and random["writing"] >= 1
@@ -157,23 +150,20 @@ def test_what_is_no_checkpoint_is_refused_and_not_executed(settings, tmp_path, m
     assert not Path("executed").exists()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--batch-size", "0"], "batch_size is 0: expected a whole number of 1 or more"),
-        (["--epochs", "-1"], "epochs is -1"),
-        (["--learning-rate", "nan"], "learning_rate is nan"),
-        (["--dataset", "wasps"], "wasps"),
-        (["--device", "tpu"], "device is 'tpu'"),
-        (["--checkpoint", "."], "cannot be written: it is a folder"),
-        (["--checkpoint", "a_file/run.ckpt"], "a_file is no folder that you can write to"),
-        (["--checkpoint", "m.safetensors"], "models, and only they, end in .safetensors"),
-        (["--model", "m.onnx"], "models, and only they, end in .safetensors"),
-        (["--model", "m.v1"], "argument --model: "),
-        (["--model", "locked/below/m.safetensors"], "locked is no folder that you can write to"),
-        (["--dataset", "data/insects/field"], f"data{os.sep}insects{os.sep}field'"),  # none here
-    ],
-)
+@pytest.mark.parametrize(("options", "message"), [
+    (["--batch-size", "0"], "batch_size is 0: expected a whole number of 1 or more"),
+    (["--epochs", "-1"], "epochs is -1"),
+    (["--learning-rate", "nan"], "learning_rate is nan"),
+    (["--dataset", "wasps"], "wasps"),
+    (["--device", "tpu"], "device is 'tpu'"),
+    (["--checkpoint", "."], "cannot be written: it is a folder"),
+    (["--checkpoint", "a_file/run.ckpt"], "a_file is no folder that you can write to"),
+    (["--checkpoint", "m.safetensors"], "models, and only they, end in .safetensors"),
+    (["--model", "m.onnx"], "models, and only they, end in .safetensors"),
+    (["--model", "m.v1"], "argument --model: "),
+    (["--model", "locked/below/m.safetensors"], "locked is no folder that you can write to"),
+    (["--dataset", "data/insects/field"], f"data{os.sep}insects{os.sep}field'"),  # none here
+])  # fmt: skip
 def test_bad_options_end_in_a_line_before_training(options, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("a_file").touch()
@@ -245,17 +235,14 @@ def test_an_example_rolls_its_own_dice_and_leaves_the_others_alone(workers: int)
     assert torch.equal(torch.rand(1), expected)
 
 
-@pytest.mark.parametrize(
-    ("device", "there", "expected"),
-    [
-        ("auto", 2, "4 processes were started on this machine, but it has 2 CUDA devices"),
-        ("cuda", 0, "4 processes .* 0 CUDA devices. Use torchrun --nproc-per-node=1"),
-        ("mps", 0, "device is 'mps': expected auto, cpu, cuda for several processes"),
-        ("auto", 4, torch.device("cuda", 3)),
-        ("auto", 0, torch.device("cpu")),
-        ("cpu", 4, torch.device("cpu")),
-    ],
-)
+@pytest.mark.parametrize(("device", "there", "expected"), [
+    ("auto", 2, "4 processes were started on this machine, but it has 2 CUDA devices"),
+    ("cuda", 0, "4 processes .* 0 CUDA devices. Use torchrun --nproc-per-node=1"),
+    ("mps", 0, "device is 'mps': expected auto, cpu, cuda for several processes"),
+    ("auto", 4, torch.device("cuda", 3)),
+    ("auto", 0, torch.device("cpu")),
+    ("cpu", 4, torch.device("cpu")),
+])  # fmt: skip
 def test_each_process_is_given_its_own_device(monkeypatch, device, there, expected) -> None:
     monkeypatch.setenv("LOCAL_RANK", "3")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")

@@ -25,13 +25,11 @@ def lines(path: Path) -> int:
 
 
 def room(module: str) -> str:
-    """Room of a module such as ``course_lib.checks.lesson_00``."""
     part = f"{module}.".split(".")[1]
     return part if part in ALLOWED else "core"
 
 
 def imported(source: str) -> set[str]:
-    """Modules of the library that a source imports, wherever in it."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -48,8 +46,13 @@ def test_each_room_stays_small(pattern: str, most: int) -> None:
     assert sum(map(lines, course_root().glob(pattern))) <= most
 
 
-def test_each_file_of_the_core_stays_small() -> None:
+def test_each_file_of_the_core_is_small_and_the_map_names_it_after_those_it_imports() -> None:
     assert {path.name: lines(path) for path in CORE if lines(path) > 250} == {}
+    order = re.findall(r"^``(\w+)``  ", course_lib.__doc__, flags=re.MULTILINE)
+    files = {path.stem: path.read_text(encoding="utf-8") for path in CORE}
+    assert sorted(order) == sorted(files.keys() - {"__init__", "__main__"})
+    for place, name in enumerate(order):
+        assert imported(files[name]) <= {f"course_lib.{above}" for above in order[:place]}
 
 
 @pytest.mark.parametrize("path", sorted(LIBRARY.rglob("*.py")), ids=str)
@@ -59,14 +62,6 @@ def test_imports_lead_downward(path: Path) -> None:
     here = room(".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts))
     used = imported(path.read_text(encoding="utf-8"))
     assert {name for name in used if room(name) not in ALLOWED[here]} == set()
-
-
-def test_the_map_names_every_file_after_those_that_it_imports() -> None:
-    order = re.findall(r"^``(\w+)``  ", course_lib.__doc__, flags=re.MULTILINE)
-    files = {path.stem: path.read_text(encoding="utf-8") for path in CORE}
-    assert sorted(order) == sorted(files.keys() - {"__init__", "__main__"})
-    for place, name in enumerate(order):
-        assert imported(files[name]) <= {f"course_lib.{above}" for above in order[:place]}
 
 
 def test_the_drawing_shows_the_house() -> None:
@@ -81,13 +76,10 @@ def test_the_drawing_shows_the_house() -> None:
     assert drawing in (course_root() / "CONTRIBUTING.md").read_text(encoding="utf-8"), drawing
 
 
-@pytest.mark.parametrize(
-    ("source", "names"),
-    [
-        ("import course_lib.tools.cli", {"course_lib.tools.cli"}),
-        ("from course_lib import plots, tools", {"course_lib.plots", "course_lib.tools"}),
-        ("def f():\n    from course_lib.checks import call", {"course_lib.checks"}),
-    ],
-)
+@pytest.mark.parametrize(("source", "names"), [
+    ("import course_lib.tools.cli", {"course_lib.tools.cli"}),
+    ("from course_lib import plots, tools", {"course_lib.plots", "course_lib.tools"}),
+    ("def f():\n    from course_lib.checks import call", {"course_lib.checks"}),
+])  # fmt: skip
 def test_imports_are_found(source: str, names: set[str]) -> None:
     assert imported(source) == names

@@ -38,27 +38,7 @@ def run(code: str) -> str:
     return done.stdout
 
 
-def test_the_default_path_asks_nobody() -> None:
+def test_the_default_path_asks_nobody_and_the_test_would_notice_a_question() -> None:
     assert run(QUIET + DEFAULT_PATH) == "(2, 2)\n"
-
-
-def test_the_test_would_notice_a_question() -> None:
     with pytest.raises(AssertionError, match="the network was asked"):
         run(QUIET + "import urllib.request; urllib.request.urlopen('https://example.com')")
-
-
-def test_what_does_not_compute_does_not_load_torch() -> None:
-    code = """
-import contextlib, sys
-import course_lib
-from course_lib import datasets, progress
-from course_lib.tools import cli, info, lessons
-
-for arguments in (None, ["--help"], ["run", "--help"]):
-    if arguments:
-        with contextlib.suppress(SystemExit):
-            cli.build_parser().parse_args(arguments)
-    print([name for name in ("torch", "matplotlib", "pandas", "sklearn") if name in sys.modules])
-"""
-    printed = run(code)
-    assert printed.startswith("[]\nusage: ") and printed.count("\n[]\n") == 2

@@ -42,19 +42,24 @@ def test_counts_and_names(domain):
     assert {path.parts[-2:] for path in INSECTS.glob(f"{domain}/*/*")} == COUNTS.keys()
 
 
-def test_photos_are_256_pixel_rgb_jpegs_no_two_the_same_and_small_in_all(photos):
+def test_photos_are_distinct_jpegs_of_the_manifest_no_scene_is_in_both_splits_dusk_is_dark(photos):
     for path in photos:
         with Image.open(INSECTS / path) as photo:
             assert (photo.format, photo.mode, photo.size) == ("JPEG", "RGB", (256, 256)), path
     assert len({hashlib.sha256(p.tobytes()).digest() for p in photos.values()}) == len(photos)
     assert sum((INSECTS / path).stat().st_size for path in photos) <= 20e6
     assert (INSECTS / "contact_sheet.jpg").stat().st_size <= 400e3
-
-
-def test_manifest_lists_every_photo_and_nothing_else(photos):
     digests = {path: hashlib.sha256((INSECTS / path).read_bytes()).hexdigest() for path in photos}
     expected = [f"{digests[path]}  {path}" for path in sorted(photos)]
     assert (INSECTS / "manifest.sha256").read_text(encoding="utf-8").splitlines() == expected
+    small = {path: thumbnail(pixels) for path, pixels in photos.items()}
+    train, val = ({p: small[p] for p in small if f"/{s}/" in p} for s in ("train", "val"))
+    alike = np.argwhere(np.stack([*train.values()]) @ np.stack([*val.values()]).T > ALIKE)
+    assert [([*train][first], [*val][second]) for first, second in alike] == []
+    means = {path: pixels.mean() for path, pixels in photos.items()}
+    field, dusk = (np.array([means[p] for p in means if p[:4] == d]) for d in ("fiel", "dusk"))
+    assert np.median(dusk) < 0.75 * np.median(field)
+    assert min(field.min(), dusk.min()) >= 18 and max(field.max(), dusk.max()) <= 225
 
 
 def thumbnail(pixels: np.ndarray, side: int = 32) -> np.ndarray:
@@ -68,15 +73,6 @@ def thumbnail(pixels: np.ndarray, side: int = 32) -> np.ndarray:
 ALIKE = 0.97  # correlation of thumbnails from which two photographs count as the same scene
 
 
-def test_no_scene_is_in_train_and_in_val(photos):
-    train, val = (
-        {path: thumbnail(p) for path, p in photos.items() if f"/{split}/" in path}
-        for split in ("train", "val")
-    )
-    alike = np.argwhere(np.stack([*train.values()]) @ np.stack([*val.values()]).T > ALIKE)
-    assert [([*train][first], [*val][second]) for first, second in alike] == []
-
-
 def test_field_and_dusk_are_paired_which_the_measure_of_likeness_sees(photos, index):
     likeness = {}
     for path in (path for path, row in index.items() if row["domain"] == "field"):
@@ -88,25 +84,13 @@ def test_field_and_dusk_are_paired_which_the_measure_of_likeness_sees(photos, in
     assert np.median([likeness[path] for path in likeness if "/val/" in path]) > ALIKE
 
 
-def test_dusk_is_darker_but_not_black(photos):
-    field, dusk = (
-        np.array([pixels.mean() for path, pixels in photos.items() if path.startswith(domain)])
-        for domain in ("field", "dusk")
-    )
-    assert np.median(dusk) < 0.75 * np.median(field)
-    assert min(field.min(), dusk.min()) >= 18 and max(field.max(), dusk.max()) <= 225
-
-
-def test_index_covers_every_photo_and_the_insect_is_visible_in_each(photos, index):
+def test_index_covers_every_photo_insects_are_visible_and_no_seed_is_used_twice(photos, index):
     assert list(index) == sorted(photos)
     for path, row in index.items():
         assert [row["domain"], row["split"], row["label"]] == path.split("/")[:-1]
         assert float(row["visible_share"]) >= photograph.LEAST_VISIBLE_SHARE, path
         assert float(row["image_share"]) >= photograph.LEAST_IMAGE_SHARE, path
         assert float(row["contrast"]) >= photograph.LEAST_CONTRAST, path
-
-
-def test_no_seed_is_used_in_both_splits(index):
     seeds = {split: set() for split in ("train", "val")}
     for row in index.values():
         seeds[row["split"]].add((row["label"], row["seed"]))
@@ -163,16 +147,13 @@ def test_masks_are_of_committed_scenes_and_what_the_renderer_knows(index, tmp_pa
         assert (bits == stored["bits"][list(stored["paths"]).index(path)]).mean() > 0.99
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"label": "wasps"}, "unknown label 'wasps': expected one of ants, bees"),
-        ({"domain": "night"}, "unknown domain 'night': expected one of field, studio, dusk"),
-        ({"seed": -1}, "seed -1 is not usable: expected a whole number >= 0"),
-        ({"seed": ()}, "seed () is not usable: expected a whole number >= 0"),
-        ({"seed": (1, 2.5)}, "seed (1, 2.5) is not usable: expected a whole number >= 0"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"label": "wasps"}, "unknown label 'wasps': expected one of ants, bees"),
+    ({"domain": "night"}, "unknown domain 'night': expected one of field, studio, dusk"),
+    ({"seed": -1}, "seed -1 is not usable: expected a whole number >= 0"),
+    ({"seed": ()}, "seed () is not usable: expected a whole number >= 0"),
+    ({"seed": (1, 2.5)}, "seed (1, 2.5) is not usable: expected a whole number >= 0"),
+])  # fmt: skip
 def test_render_refuses(arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         render(**({"label": "ants", "seed": 1, "domain": "field"} | arguments))
@@ -191,20 +172,17 @@ def test_command_writes_photos_that_are_not_in_the_committed_set(tmp_path, photo
         assert (committed @ thumbnail(dataset.read_pixels(out / path))).max() < ALIKE
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--domain", "night"], "unknown domain 'night': expected one of field, studio, dusk"),
-        (["--count", "0"], "--count is 0: expected a whole number >= 1"),
-        (["--count", "-3"], "--count is -3: expected a whole number >= 1"),
-        (["--seed", "-1"], "--seed is -1: expected a whole number >= 0"),
-        (["--processes", "0"], "--processes is 0: expected a whole number >= 1"),
-        (["--all", "--count", "2"], "--all and --count were both given"),
-        (["--all", "--seed", "2"], "--all and --seed were both given"),
-        (["--all", "--domain", "dusk"], "--all and --domain were both given"),
-        (["--all", "--domain", "night"], "unknown domain 'night'"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--domain", "night"], "unknown domain 'night': expected one of field, studio, dusk"),
+    (["--count", "0"], "--count is 0: expected a whole number >= 1"),
+    (["--count", "-3"], "--count is -3: expected a whole number >= 1"),
+    (["--seed", "-1"], "--seed is -1: expected a whole number >= 0"),
+    (["--processes", "0"], "--processes is 0: expected a whole number >= 1"),
+    (["--all", "--count", "2"], "--all and --count were both given"),
+    (["--all", "--seed", "2"], "--all and --seed were both given"),
+    (["--all", "--domain", "dusk"], "--all and --domain were both given"),
+    (["--all", "--domain", "night"], "unknown domain 'night'"),
+])  # fmt: skip
 def test_command_refuses(arguments, message, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(dataset, "photograph_all", lambda *_: pytest.fail("it went on to render"))
     out = tmp_path / "new"

@@ -18,7 +18,8 @@ import nbformat
 import psutil
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from notebook_code import write_notebook
 
 from course_lib import datasets
 from course_lib.tools import cli, lessons
@@ -51,15 +52,10 @@ def write_lesson(folder: Path, name: str, *sources: str, parameters: str = "epoc
     cells = [new_markdown_cell(f"# Learn <i>{name}</i>\n\nText.")]
     if parameters:
         cells += [new_code_cell(parameters, metadata={"tags": ["parameters"]})]
-    notebook = new_notebook(cells=cells + [new_code_cell(source) for source in sources])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    path = folder / f"{name}.ipynb"
-    nbformat.write(notebook, path)
-    return path
+    return write_notebook(folder / f"{name}.ipynb", *cells, *sources)
 
 
 def new_course(folder: Path) -> Path:
-    """Folder with a space, Chinese characters and braces in its name, and presets."""
     course = folder / "迁移 学习 {course}"
     (course / "notebooks").mkdir(parents=True)
     (course / "notebooks" / "presets.toml").write_text(PRESETS, encoding="utf-8")
@@ -98,38 +94,35 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return noted
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (["-p", "epoch", "3"], ["'epoch'", "Did you mean 'epochs'", "epochs (int), model"]),
-        *((["-p", "epochs", text], ["'epochs'", "a whole number of 0 or more", repr(text)])
-          for text in ("many", "2.5", "true", "-1")),
-        (["-p", "shuffle", "1"], ["'shuffle'", "true or false"]),
-        *((["-p", "rate", text], ["'rate'", "a finite number"]) for text in ("fast", "1e999")),
-        *((["-p", "counts", text], ["'counts'", "a list"]) for text in ("3", "[1, 'two']")),
-        (["--only", "2", "-p", "rate", "1"], ["no parameter 'rate'"]),
-        (["-p", "dataset", "insect"], ["unknown dataset 'insect': did you mean 'insects'?"]),
-        (["-p", "dataset", ""], ["unknown dataset ''"]),
-        (["-p", "dataset", "."], ["no train/"]),
-        (["-p", "model_file", "."], ["'model_file'", "it is a folder"]),
-        (["-p", "model_file", "a_file/m.safetensors"], ["'model_file'", "a_file is no folder"]),
-        (["--preset", "smok"], ["'smok'", "Did you mean 'smoke'"]),
-        (["--preset", "wrong"], ["02_second", "'width'"]),
-        (["--preset", "mistyped"], ["'epochs'", "1.5"]),
-        (["--preset", "flat"], ["'epochs'", "[flat.all]"]),
-        (["--preset", "never"], ["cell_timeout of never is 0: expected a whole number of 1"]),
-        (["--only", "3"], ["no lesson '3'", "01_first, 02_second"]),
-        (["--only", "02_secnd"], ["Did you mean '02_second'"]),
-        *((["--cell-timeout", text], ["--cell-timeout"]) for text in ("0", "soon")),
-        (["-p", "epochs"], ["expected 2 arguments"]),
-        (["--unknown"], ["--unknown"]),
-        (["--resume"], ["there is no run in"]),
-        (["--resume", "nowhere"], ["nowhere", "summary.json is missing, damaged", "No such file"]),
-        (["--resume", "--only", "1"], ["give no --only, --preset, --lang or -p"]),
-        (["--resume", "--preset", "smoke"], ["give no --only, --preset, --lang or -p"]),
-        (["--output", "a_file"], ["a_file cannot be written: Not a directory. Name another"]),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("given", "expected"), [
+    (["-p", "epoch", "3"], ["'epoch'", "Did you mean 'epochs'", "epochs (int), model"]),
+    *((["-p", "epochs", text], ["'epochs'", "a whole number of 0 or more", repr(text)])
+      for text in ("many", "2.5", "true", "-1")),
+    (["-p", "shuffle", "1"], ["'shuffle'", "true or false"]),
+    *((["-p", "rate", text], ["'rate'", "a finite number"]) for text in ("fast", "1e999")),
+    *((["-p", "counts", text], ["'counts'", "a list"]) for text in ("3", "[1, 'two']")),
+    (["--only", "2", "-p", "rate", "1"], ["no parameter 'rate'"]),
+    (["-p", "dataset", "insect"], ["unknown dataset 'insect': did you mean 'insects'?"]),
+    (["-p", "dataset", ""], ["unknown dataset ''"]),
+    (["-p", "dataset", "."], ["no train/"]),
+    (["-p", "model_file", "."], ["'model_file'", "it is a folder"]),
+    (["-p", "model_file", "a_file/m.safetensors"], ["'model_file'", "a_file is no folder"]),
+    (["--preset", "smok"], ["'smok'", "Did you mean 'smoke'"]),
+    (["--preset", "wrong"], ["02_second", "'width'"]),
+    (["--preset", "mistyped"], ["'epochs'", "1.5"]),
+    (["--preset", "flat"], ["'epochs'", "[flat.all]"]),
+    (["--preset", "never"], ["cell_timeout of never is 0: expected a whole number of 1"]),
+    (["--only", "3"], ["no lesson '3'", "01_first, 02_second"]),
+    (["--only", "02_secnd"], ["Did you mean '02_second'"]),
+    *((["--cell-timeout", text], ["--cell-timeout"]) for text in ("0", "soon")),
+    (["-p", "epochs"], ["expected 2 arguments"]),
+    (["--unknown"], ["--unknown"]),
+    (["--resume"], ["there is no run in"]),
+    (["--resume", "nowhere"], ["nowhere", "summary.json is missing, damaged", "No such file"]),
+    (["--resume", "--only", "1"], ["give no --only, --preset, --lang or -p"]),
+    (["--resume", "--preset", "smoke"], ["give no --only, --preset, --lang or -p"]),
+    (["--output", "a_file"], ["a_file cannot be written: Not a directory. Name another"]),
+])  # fmt: skip
 def test_a_wrong_request_is_one_line_and_writes_nothing(course, capsys, given, expected) -> None:
     Path("a_file").touch()
     before = sorted(Path.cwd().rglob("*"))
@@ -141,7 +134,7 @@ def test_a_wrong_request_is_one_line_and_writes_nothing(course, capsys, given, e
     assert sorted(Path.cwd().rglob("*")) == before
 
 
-def test_what_is_typed_is_stronger_than_presets_and_takes_the_default_s_type(course) -> None:
+def test_parameters_are_read_and_what_is_typed_is_stronger_than_presets_and_takes_the_type(course):
     found = lessons.find_lessons(course / "notebooks")
     tables, seconds = lessons.read_preset(course / "notebooks", "smoke")
     assert seconds == 500 and lessons.read_preset(course / "notebooks", "default") == ({}, 1800)
@@ -151,6 +144,10 @@ def test_what_is_typed_is_stronger_than_presets_and_takes_the_default_s_type(cou
     assert second == {"epochs": 9} and type(first["rate"]) is float
     typed = [("name", "7"), ("rate", "1e-3")]
     assert lessons.plan(found, {}, typed)[0] == {"rate": 0.001, "name": "7"}
+    source = "# comment\nepochs = 3  # note\nrate = -1e-3\nname = 'a b'\nquick = False\nmany = [1]"
+    read = lessons.read_parameters(source)
+    assert read == {"epochs": 3, "rate": -0.001, "name": "a b", "quick": False, "many": [1]}
+    assert lessons.read_parameters("") == {}
 
 
 def test_paths_start_where_the_person_stands(course, stand_in, tmp_path, monkeypatch) -> None:
@@ -188,13 +185,6 @@ def test_a_parameters_cell_must_be_plain(course: Path, value: str) -> None:
     path = write_lesson(course, "03_third", parameters=f"epochs = {value}")
     with pytest.raises(ValueError, match=r"03_third\.ipynb cannot be read: in the parameters cell"):
         lessons.read_lesson(path)
-
-
-def test_parameters_are_read_without_running() -> None:
-    source = "# comment\nepochs = 3  # note\nrate = -1e-3\nname = 'a b'\nquick = False\nmany = [1]"
-    read = lessons.read_parameters(source)
-    assert read == {"epochs": 3, "rate": -0.001, "name": "a b", "quick": False, "many": [1]}
-    assert lessons.read_parameters("") == {}
 
 
 def test_files_that_cannot_be_read_are_named(course: Path, tmp_path: Path) -> None:
@@ -251,7 +241,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     return SimpleNamespace(code=code, folder=folder, results=results, about=about, **said)
 
 
-def test_a_run_keeps_everything_and_logs_each_lesson(finished: SimpleNamespace) -> None:
+def test_a_run_keeps_all_logs_it_and_describes_figures_with_this_python_in_its_folder(finished):
     assert (finished.code, finished.err) == (1, "")
     assert list(finished.results) == ["01_first", "02_raises", "03_dies", "05_last"]
     files = {f"{name}.{kind}" for name in finished.results for kind in ("html", "ipynb")}
@@ -272,29 +262,20 @@ def test_a_run_keeps_everything_and_logs_each_lesson(finished: SimpleNamespace) 
         begins = lines.index(f"{name}: started")
         assert begins < lines.index(f"{name}: {result['status']} after {result['seconds']} s")
     assert len(lines) == 2 * len(finished.results)
-
-
-def test_pages_describe_their_figures(finished: SimpleNamespace) -> None:
     text = (finished.folder / "01_first.html").read_text(encoding="utf-8")
     page = BeautifulSoup(text, "html.parser")
     found = {image["src"]: image["alt"] for image in page.select("img")}
     assert found == {f"data:{mime};base64,AAAA": alt for mime, alt in ALTS.items()}
     assert page.title.string == "Learn <i>01_first</i>"
-
-
-def test_a_lesson_runs_in_its_folder_with_this_course_and_this_python(finished) -> None:
     said = {"python": sys.executable, "bar": "0", "folder": "notebooks", "epochs": 2}
     said |= {"lib": str(ROOT / "course_lib" / "__init__.py")}
     assert finished.results["05_last"]["verdicts"] == answers(said)
 
 
-@pytest.mark.parametrize(
-    ("name", "cell", "line", "error"),
-    [
-        ("02_raises", 3, "raise ValueError('no ants\\nat all')", "ValueError: no ants"),
-        ("03_dies", 2, "import os", "DeadKernelError: "),
-    ],
-)
+@pytest.mark.parametrize(("name", "cell", "line", "error"), [
+    ("02_raises", 3, "raise ValueError('no ants\\nat all')", "ValueError: no ants"),
+    ("03_dies", 2, "import os", "DeadKernelError: "),
+])  # fmt: skip
 def test_a_failing_lesson_shows_how_far_it_came(finished, name, cell, line, error) -> None:
     assert finished.results["05_last"]["status"] == "ok"  # the others go on
     result = finished.results[name]
@@ -309,14 +290,11 @@ def test_a_failing_lesson_shows_how_far_it_came(finished, name, cell, line, erro
     assert kind in (finished.folder / f"{name}.html").read_text(encoding="utf-8")
 
 
-def test_a_cell_that_takes_too_long_fails(course: Path, capsys) -> None:
+def test_a_cell_that_takes_too_long_fails_and_save_keeps_fresh_outputs_only(course, capsys):
     write_lesson(course / "notebooks", "04_hangs", "import time\ntime.sleep(600)", parameters="")
     assert cli.main(["run", "--only", "4", "--cell-timeout", "1"]) == 1
     said = "failed: 04_hangs, cell 1 (import time): CellTimeoutError: A cell timed out"
     assert said in capsys.readouterr().out
-
-
-def test_save_keeps_fresh_outputs_and_nothing_else(course: Path, capsys) -> None:
     path = write_lesson(course / "notebooks", "02_second", "2 + 2")
     broken = write_lesson(course / "notebooks", "03_broken", "print('begun')", "1 / 0")
     before, was_broken = nbformat.read(path, as_version=4), broken.read_bytes()
@@ -326,8 +304,7 @@ def test_save_keeps_fresh_outputs_and_nothing_else(course: Path, capsys) -> None
     after = nbformat.read(path, as_version=4)
     assert [cell.source for cell in after.cells] == [cell.source for cell in before.cells]
     assert [cell.get("execution_count") for cell in after.cells] == [None, 1, 2]
-    assert after.cells[2].outputs
-    assert set(after.metadata) == {"kernelspec", "language_info"}
+    assert after.cells[2].outputs and set(after.metadata) == {"kernelspec", "language_info"}
     assert [dict(cell.metadata) for cell in after.cells] == [{}, {"tags": ["parameters"]}, {}]
     assert {path.suffix for path in path.parent.iterdir()} == {".ipynb", ".toml"}
 
@@ -361,8 +338,7 @@ def test_resume_runs_what_failed_is_missing_or_has_changed(six, stand_in, capsys
     stand_in.ran.clear()
     capsys.readouterr()
     assert cli.main(["run", "--jobs", "1", "--resume"]) == 0
-    assert stand_in.ran == ["01", "02", "03", "04", "05"]
-    assert states(six) == "01 02 03 04 05 06"
+    assert stand_in.ran == ["01", "02", "03", "04", "05"] and states(six) == "01 02 03 04 05 06"
     table = capsys.readouterr().out.splitlines()
     kept = [line.split() for line in table if "0" in line[:1]]  # what was kept is there as well
     assert [line[1] for line in kept] == 5 * ["1800.0"] + ["9.0"]
@@ -395,8 +371,7 @@ def test_lessons_run_two_at_a_time_under_a_bar(course, stand_in, monkeypatch, ca
     assert "lessons:   0%" in capsys.readouterr().err
     stand_in.before = lambda lesson: threads.append("OMP_NUM_THREADS" in os.environ)
     assert cli.main(["run", "--only", "01", "--jobs", "2"]) == 0  # alone: it has all cores
-    assert cli.main(["run", "--jobs", "1"]) == 0
-    assert threads[2:] == [False, False, False]
+    assert cli.main(["run", "--jobs", "1"]) == 0 and threads[2:] == [False, False, False]
 
 
 def test_a_full_disk_ends_a_run_and_keeps_what_has_run(six, stand_in, monkeypatch, capsys) -> None:

@@ -54,15 +54,12 @@ def test_batches_are_torchvisions(folder, made, in_memory):
             assert (images.dtype, images.shape[1:]) == (torch.float32, (3, 16, 16))
 
 
-def test_what_is_cut_the_same_way_every_time_is_cut_once(folder):
+def test_what_is_always_cut_alike_is_cut_once_and_parts_are_disjoint_and_of_one_seed(folder):
     kept, anew = (loaders.make_loaders(folder, None, 16, in_memory=m) for m in (True, False))
     for part in (kept.val, kept.test, anew.val):
         before = next(iter(part))[0]
         part.dataset.transform = v2.Compose([v2.RandomInvert(1), *PLAIN.transforms])
         assert torch.equal(next(iter(part))[0], before) == (part is not anew.val)
-
-
-def test_parts_are_disjoint_stratified_and_of_one_seed(folder):
     one, again, other = (loaders.make_loaders(folder, image_size=16, seed=s) for s in (1, 1, 2))
     train, val = set(one.train.dataset.paths), set(one.val.dataset.paths)
     assert not train & val and len(train | val) == 20
@@ -89,15 +86,12 @@ def test_every_class_is_on_both_sides_of_a_split(counts, share):
         loaders.split(["bees"] * 9 + ["ants"], share, 0)
 
 
-def test_no_training_batch_has_one_photo_and_no_photo_is_left_unjudged(folder):
+def test_no_batch_has_one_photo_none_is_unjudged_and_without_augmentation_all_are_cut_alike(folder):
     made = loaders.make_loaders(folder, image_size=16, batch_size=5)
     assert [len(labels) for _, labels in made.train] == [5, 5, 5]  # of 16
     made = loaders.make_loaders(folder, image_size=16, batch_size=3, augment=False)
     assert [len(y) for part in (made.train, made.val) for _, y in part] == [3] * 5 + [1, 3, 1]
     assert len(loaders.make_loaders(folder, image_size=16, batch_size=1).train) == 16
-
-
-def test_without_augmentation_training_photos_are_as_in_evaluation(folder):
     listing = datasets.scan(folder)  # what an audit hands on
     plain = loaders.make_loaders(listing, None, 16, batch_size=99, augment=False).train
     (images, labels), photos = next(iter(plain)), plain.dataset
@@ -105,13 +99,10 @@ def test_without_augmentation_training_photos_are_as_in_evaluation(folder):
     assert torch.equal(images, torch.stack([PLAIN(photos.pixels(i)) for i in range(16)]))
 
 
-def test_unnormalise_is_the_inverse_and_can_be_shown():
+def test_unnormalise_is_the_inverse_and_other_pipelines_are_given_the_photo_as_bytes(folder):
     pixels = torch.rand(2, 3, 4, 5) * 2 - 0.5
     back = loaders.unnormalise(loaders.to_tensor(OTHER)[-1](pixels), OTHER)
     assert torch.allclose(back, pixels.clamp(0, 1), atol=1e-6)
-
-
-def test_other_pipelines_are_given_the_photo_as_bytes(folder):
     photos = loaders.Photos(images_of(folder, "bees"), lambda photo: photo)
     pixels, label = photos[3]
     assert (pixels.dtype, pixels.shape, label, len(photos)) == (torch.uint8, (3, 32, 40), 1, 10)
@@ -158,17 +149,14 @@ def test_all_bad_files_are_named_before_training(bad, folder):
             assert "No such file" in listed[-2] and "bees/gone.jpg" in listed[-2]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("image_size", 7, "image_size is 7: expected a whole number of 8 or more"),
-        ("image_size", 32.0, "image_size is 32.0"),
-        ("batch_size", 0, "batch_size is 0: expected a whole number of 1 or more"),
-        ("device", "abacus", "device is 'abacus': this machine has "),
-        ("val_fraction", 1.5, "val_fraction is 1.5: expected a share between 0 and 1."),
-        ("val_fraction", 2, "val_fraction is 2: expected a share between 0 and 1."),
-    ],
-)
+@pytest.mark.parametrize(("name", "value", "message"), [
+    ("image_size", 7, "image_size is 7: expected a whole number of 8 or more"),
+    ("image_size", 32.0, "image_size is 32.0"),
+    ("batch_size", 0, "batch_size is 0: expected a whole number of 1 or more"),
+    ("device", "abacus", "device is 'abacus': this machine has "),
+    ("val_fraction", 1.5, "val_fraction is 1.5: expected a share between 0 and 1."),
+    ("val_fraction", 2, "val_fraction is 2: expected a share between 0 and 1."),
+])  # fmt: skip
 def test_bad_values_are_named(folder, name, value, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         loaders.make_loaders(folder, **{"image_size": 16, name: value})

@@ -16,7 +16,7 @@ def frame():
     return report.trials(run, 3, labels=[1, 10])
 
 
-def test_one_row_per_setting_seed_and_method(frame):
+def test_one_row_per_setting_seed_and_method_means_of_the_runs_named_and_a_summary(frame):
     assert list(frame.columns) == ["labels", "seed", "method", "score"] and len(frame) == 12
     first = [[1, 0, "ours", 1], [1, 0, "theirs", 2], [1, 1, "ours", 2], [1, 1, "theirs", 2]]
     assert frame[:4].values.tolist() == first
@@ -26,18 +26,17 @@ def test_one_row_per_setting_seed_and_method(frame):
     assert report.trials(lambda seed: {"a": seed}, 4)["score"].tolist() == [0, 1, 2, 3]
     with pytest.raises(ValueError, match="seeds is 0: expected a whole number of 1 or more"):
         report.trials(run, 0, labels=[1])
-
-
-def test_linear_algebra_has_one_thread_during_trials_and_its_own_number_afterwards():
-    def threads() -> set[int]:
-        return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
-
-    with threadpool_limits(2, "blas"):
-        seen = report.trials(lambda seed: {"threads": max(threads())}, 1)["score"].tolist()
-        assert (seen, threads()) == ([1], {2})
-
-
-def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame):
+    assert report.mean(frame, "ours", labels=10) == report.mean(frame, "theirs") == 11
+    assert report.mean(frame, "ours", labels=10, seed=2) == 12
+    message = r"no run of 'mine' with {'labels': 10}, only \['ours', 'theirs'\]\."
+    with pytest.raises(ValueError, match=message):
+        report.mean(frame, "mine", labels=10)
+    with pytest.raises(ValueError, match="'labels': 7"):
+        report.mean(frame, "ours", labels=7)
+    assert report.mean_std([0.5, 0.7, 0.9]) == "0.700 ± 0.200"
+    assert report.mean_std([0.25], digits=2) == "0.25"
+    with pytest.raises(ValueError, match="at least one"):
+        report.mean_std([])
     lines = report.summary(frame, "labels", digits=1).data.splitlines()
     assert lines[0] == "| method | labels 1 | labels 10 |"
     assert lines[2:] == ["| ours | 2.0 ± 1.0 | 11.0 ± 1.0 |", "| theirs | 2.0 ± 0.0 | 20.0 ± 0.0 |"]
@@ -55,29 +54,22 @@ def test_a_summary_has_a_row_per_method_and_a_column_per_setting(frame):
         report.summary(frame[:0])
 
 
-def test_means_are_over_the_runs_named_and_have_their_spread(frame):
-    assert report.mean(frame, "ours", labels=10) == report.mean(frame, "theirs") == 11
-    assert report.mean(frame, "ours", labels=10, seed=2) == 12
-    message = r"no run of 'mine' with {'labels': 10}, only \['ours', 'theirs'\]\."
-    with pytest.raises(ValueError, match=message):
-        report.mean(frame, "mine", labels=10)
-    with pytest.raises(ValueError, match="'labels': 7"):
-        report.mean(frame, "ours", labels=7)
-    assert report.mean_std([0.5, 0.7, 0.9]) == "0.700 ± 0.200"
-    assert report.mean_std([0.25], digits=2) == "0.25"
-    with pytest.raises(ValueError, match="at least one"):
-        report.mean_std([])
+def test_linear_algebra_has_one_thread_during_trials_and_its_own_number_afterwards():
+    def threads() -> set[int]:
+        return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        seen = report.trials(lambda seed: {"threads": max(threads())}, 1)["score"].tolist()
+        assert (seen, threads()) == ([1], {2})
 
 
-def test_a_table_has_the_same_columns_in_every_row():
+def test_a_table_has_the_same_columns_in_every_row_and_tuning_looks_at_validation_only():
     made = report.table([{"name": "a", "share": 0.5}, {"name": "b", "share": 2}])
     assert made.data == "| name | share |\n|---|---|\n| a | 0.500 |\n| b | 2 |"
     for rows in ([], [{"a": 1}, {"b": 2}], [{"a": 1, "b": 2}, {"b": 2, "a": 1}]):
         with pytest.raises(ValueError, match="at least one row, and the same columns"):
             report.table(rows)
 
-
-def test_tuning_looks_at_validation_only_and_takes_the_first_of_equals():
     def run(seed, rate, labels):
         return {"a": (-abs(rate - 2 - seed), 10 * rate + labels), "b": (0.5, rate)}
 
@@ -93,31 +85,13 @@ def paired(a: list[float], b: list[float]) -> report.Comparison:
     return report.compare(frame, "a", "b", margin=0.01)
 
 
-def test_a_comparison_is_of_pairs_and_averages_the_settings_of_a_seed():
+def test_a_comparison_is_of_pairs_and_a_verdict_says_a_bool_or_a_paired_difference(capsys):
     found = paired([0.80, 0.90, 0.70], [0.70, 0.79, 0.61])
     assert found.difference == pytest.approx(0.10)
     assert found.error == pytest.approx(0.01 / 3**0.5) and found.seeds == 3
     frame = report.trials(lambda seed, labels: {"a": labels + seed, "b": seed}, 4, labels=[1, 3])
     found = report.compare(frame, "a", "b")
     assert (found.difference, found.seeds) == (2, 4)
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "answer"),
-    [
-        ([0.80, 0.90, 0.70], [0.70, 0.79, 0.61], "holds"),
-        ([0.70, 0.79, 0.61], [0.80, 0.90, 0.70], "does not hold"),
-        ([0.80, 0.90, 0.70], [0.81, 0.88, 0.69], "too close to call"),
-        ([0.715, 0.803, 0.621], [0.70, 0.79, 0.61], "too close to call"),  # above 0, not above 0.01
-        ([0.9], [0.1], "too close to call"),  # one seed says nothing of the next
-        ([0.9, 0.9, float("nan")], [0.1, 0.1, 0.1], "too close to call"),
-    ],
-)
-def test_an_answer_needs_the_whole_interval_on_one_side_of_the_margin(a, b, answer):
-    assert paired(a, b).answer == answer
-
-
-def test_a_verdict_says_a_bool_or_a_paired_difference(capsys):
     report.verdict("the weights are equal", torch.tensor(True))
     report.verdict("Does freezing win?", report.Comparison(0.0421, 0.0131, 5))
     report.verdict("By 1 point?", report.Comparison(0.5, 0.01, 5, 0.01))
@@ -126,3 +100,15 @@ def test_a_verdict_says_a_bool_or_a_paired_difference(capsys):
         "Does freezing win? holds: +0.042 ± 0.013 (5 seeds)",
         "By 1 point? holds: +0.500 ± 0.010 (5 seeds), margin +0.010",
     ]
+
+
+@pytest.mark.parametrize(("a", "b", "answer"), [
+    ([0.80, 0.90, 0.70], [0.70, 0.79, 0.61], "holds"),
+    ([0.70, 0.79, 0.61], [0.80, 0.90, 0.70], "does not hold"),
+    ([0.80, 0.90, 0.70], [0.81, 0.88, 0.69], "too close to call"),
+    ([0.715, 0.803, 0.621], [0.70, 0.79, 0.61], "too close to call"),  # above 0, not above 0.01
+    ([0.9], [0.1], "too close to call"),  # one seed says nothing of the next
+    ([0.9, 0.9, float("nan")], [0.1, 0.1, 0.1], "too close to call"),
+])  # fmt: skip
+def test_an_answer_needs_the_whole_interval_on_one_side_of_the_margin(a, b, answer):
+    assert paired(a, b).answer == answer

@@ -19,17 +19,14 @@ from course_lib import plots, progress, report
 from course_lib.training import Predictions
 
 
-@pytest.mark.parametrize(
-    ("environment", "notebook", "watched"),
-    [
-        ({"COURSE_LIB_PROGRESS": "1"}, True, True),
-        ({"COURSE_LIB_PROGRESS": "0", "JPY_SESSION_NAME": "lesson.ipynb"}, True, False),
-        ({"JPY_SESSION_NAME": "lesson.ipynb"}, True, True),
-        ({"VSCODE_PID": "1"}, True, True),
-        ({}, True, False),
-        ({"JPY_SESSION_NAME": "lesson.ipynb"}, False, False),
-    ],
-)
+@pytest.mark.parametrize(("environment", "notebook", "watched"), [
+    ({"COURSE_LIB_PROGRESS": "1"}, True, True),
+    ({"COURSE_LIB_PROGRESS": "0", "JPY_SESSION_NAME": "lesson.ipynb"}, True, False),
+    ({"JPY_SESSION_NAME": "lesson.ipynb"}, True, True),
+    ({"VSCODE_PID": "1"}, True, True),
+    ({}, True, False),
+    ({"JPY_SESSION_NAME": "lesson.ipynb"}, False, False),
+])  # fmt: skip
 def test_bars_are_drawn_only_for_people(environment, notebook, watched, monkeypatch):
     for name in ("COURSE_LIB_PROGRESS", *progress.WATCHED_KERNEL):
         monkeypatch.delenv(name, raising=False)
@@ -75,8 +72,7 @@ def test_the_bars_of_a_cell_share_outputs_and_leave_them_empty(monkeypatch):
         assert list(progress.bar("ab", "inner")) == ["a", "b"]
     assert len(shown) == 2
     for texts, name in zip(shown, ("outer", "inner"), strict=True):
-        assert [text for text in texts if text.startswith(f"{name}:   0%")]
-        assert texts[-1] == ""
+        assert [text for text in texts if text.startswith(f"{name}:   0%")] and texts[-1] == ""
     shell.execution_count = 2
     assert list(progress.bar("ab", "another cell")) == ["a", "b"] and len(shown) == 3
     interrupted = progress.bar("ab", "interrupted")
@@ -111,7 +107,7 @@ def test_photos_are_shown_as_jpeg_and_drawings_as_png_with_alt_text(monkeypatch)
         assert image.format == kind.upper() and image.width > 100
 
 
-def test_a_grid_draws_every_image_in_rows():
+def test_a_grid_draws_images_in_rows_tells_right_from_wrong_and_the_matrix_counts_true_rows():
     images = [torch.full((3, 4, 4), i / 5) for i in range(7)]
     names = [str(i) for i in range(7)]
     figure = plots.image_grid(images, names, columns=3, title="T", colors=["red"] * 7)
@@ -122,9 +118,6 @@ def test_a_grid_draws_every_image_in_rows():
     drawn = [axis.images[0].get_array().mean() for axis in figure.axes[:7]]
     assert drawn == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1, 1])  # beyond white is white
     assert len(plots.image_grid(images[:2]).axes) == 2
-
-
-def test_right_and_wrong_differ_in_mark_word_and_colour():
     logits = torch.tensor([[2.0, 0.0], [9.0, 9.0], [0.0, 1.0], [0.0, 3.0]])
     said, images = Predictions(logits, torch.tensor([0, 1, 0, 1])), [torch.zeros(3, 4, 4)] * 3
     figure = plots.predictions_grid(images, said, ("ants", "bees"), [0, 2, 3], title="T")
@@ -133,9 +126,6 @@ def test_right_and_wrong_differ_in_mark_word_and_colour():
     edges = [axis.spines["left"].get_edgecolor() for axis in figure.axes]
     assert edges[0] == edges[2] != edges[1] and figure.get_suptitle() == "T"
     assert len({axis.title.get_color() for axis in figure.axes}) == 2
-
-
-def test_the_confusion_matrix_counts_true_classes_in_rows():
     logits = torch.tensor([[0.0, 1.0, 0.0]] * 3)  # of three classes, one was never there
     lopsided = Predictions(logits, torch.tensor([0, 0, 1]))
     axis = plots.confusion_matrix(lopsided, ("ants", "bees", "flies"), title="T").axes[0]
@@ -169,9 +159,7 @@ def test_figures_can_be_read_however_many_classes(count):
 
 DRAW = {
     "matrix": lambda p, names: plots.confusion_matrix(p, names, title="T"),
-    "grid": lambda p, names: plots.predictions_grid(
-        [Image.new("L", (4, 4))], p, names, [0], title=""
-    ),
+    "grid": lambda p, names: plots.predictions_grid([torch.ones(3, 4, 4)], p, names, [0], title=""),
     "bars": lambda p, names: plots.accuracy_bars({name: [1.0] for name in names}, title="T"),
     "line": lambda p, names: plots.accuracy_bars({"a": [1]}, title="T", baseline=(names[0], 0.5)),
     "curve": lambda p, names: curves(frame(1).replace("method 0", names[0])),
@@ -190,13 +178,10 @@ def test_names_are_drawn_as_they_are(kind, monkeypatch):
     assert "US$5 or $10" in "\n".join(drawn)
 
 
-def test_names_stand_in_tables_as_they_are():
+def test_names_in_tables_are_as_they_are_and_signs_of_no_font_are_noted_once(monkeypatch, capsys):
     page = BeautifulSoup(markdown2html(report.table([{"n": "$5|$6 <b>"}]).data), "html.parser")
     assert [cell.text for cell in page.find_all("td")] == ["$5|$6 <b>"]
     assert not any("$5" in text for text in page.strings)  # MathJax pairs dollars of one text
-
-
-def test_signs_that_no_font_has_are_noted_once_and_other_warnings_pass(monkeypatch, capsys):
     monkeypatch.setattr(plots, "display", lambda *_, **__: None)
     monkeypatch.setattr(plots, "NOTED", [])
     monkeypatch.setitem(plots.rcParams, "font.family", ["DejaVu Sans"])
@@ -209,7 +194,7 @@ def test_signs_that_no_font_has_are_noted_once_and_other_warnings_pass(monkeypat
         plots.show(figure, alt="Alt.")
 
 
-def test_bars_are_means_from_zero_and_dots_are_runs():
+def test_bars_are_means_dots_are_runs_and_curves_have_bands():
     runs, baseline = {"a": [0.5, 0.7], "b": [0.9]}, ("majority", 0.25)
     figure = plots.accuracy_bars(runs, title="T", baseline=baseline)
     (axis,) = figure.axes
@@ -222,9 +207,6 @@ def test_bars_are_means_from_zero_and_dots_are_runs():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["majority"]
     assert axis.patches[0].get_facecolor() != axis.patches[1].get_facecolor()
     assert axis.get_ylabel() == "accuracy on the test images"
-
-
-def test_curves_show_means_and_bands():
     axis = curves(frame(), log_x=True, baseline=("majority", 0.5)).axes[0]
     one, two, baseline = axis.get_lines()
     assert one.get_xydata().tolist() == [[1, 2], [10, 11]]
@@ -244,15 +226,12 @@ def test_curves_show_means_and_bands():
     assert any(tick != int(tick) for tick in shares.get_xticks())
 
 
-@pytest.mark.parametrize(
-    ("draw", "message"),
-    [
-        (lambda: curves(frame(7)), "7 methods to draw: expected 1 to 6"),
-        (lambda: curves(frame()[:0]), "0 methods to draw"),
-        (lambda: plots.accuracy_bars({}, title=""), "empty"),
-        (lambda: plots.accuracy_bars({"a": []}, title=""), "at least one data point"),
-    ],
-)
+@pytest.mark.parametrize(("draw", "message"), [
+    (lambda: curves(frame(7)), "7 methods to draw: expected 1 to 6"),
+    (lambda: curves(frame()[:0]), "0 methods to draw"),
+    (lambda: plots.accuracy_bars({}, title=""), "empty"),
+    (lambda: plots.accuracy_bars({"a": []}, title=""), "at least one data point"),
+])  # fmt: skip
 def test_nothing_and_too_much_are_refused_not_dropped(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()

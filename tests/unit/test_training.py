@@ -85,15 +85,12 @@ def test_the_loop_is_the_plain_one(when):
     assert len(history.seconds) == 4 and min(history.seconds) > 0
 
 
-@pytest.mark.parametrize(
-    ("judged", "best"),
-    [
-        ([(1, 0.3), (1, 0.2), (0, 0.1), (1, 0.3)], 1),  # the lowest loss of the right ones
-        ([(0, 2.0), (0, 3.0), (0, 1.0)], 2),
-        ([(1, 0.2), (1, 0.2)], 0),  # among equals the first
-        ([], 1),  # without validation the last
-    ],
-)
+@pytest.mark.parametrize(("judged", "best"), [
+    ([(1, 0.3), (1, 0.2), (0, 0.1), (1, 0.3)], 1),  # the lowest loss of the right ones
+    ([(0, 2.0), (0, 3.0), (0, 1.0)], 2),
+    ([(1, 0.2), (1, 0.2)], 0),  # among equals the first
+    ([], 1),  # without validation the last
+])  # fmt: skip
 def test_the_best_epoch_is_kept(judged, best, monkeypatch):
     answers = iter([training.Metrics(loss, accuracy) for accuracy, loss in judged])
     steps = nn.Linear(1, 2)
@@ -152,7 +149,7 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(with_val):
         assert vars(parts) | {"seconds": 0} == vars(whole) | {"seconds": 0}
 
 
-def test_every_example_counts_alike():
+def test_every_example_counts_alike_predicting_is_exact_and_features_can_be_trained_on():
     model, data = linear().eval(), points(22)
     fit(model)
     whole, ragged = (training.evaluate(model, DataLoader(data, n), "cpu") for n in (22, 21))
@@ -163,9 +160,6 @@ def test_every_example_counts_alike():
     assert found.probabilities.tolist() == [pytest.approx([0.25, 0.75])] * 4
     assert found.classes.tolist() == [1] * 4 and found.metrics.accuracy == 0.75
     assert found.metrics.loss == pytest.approx((3 * np.log(4 / 3) + np.log(4)) / 4)
-
-
-def test_predicting_is_exact_in_order_and_leaves_the_mode():
     model, data, seen = nn.Linear(4, 2).train(), points(10), []
     model.register_forward_hook(lambda m, _, out: seen.append((m.training, out.is_inference())))
     found = training.predict(model, DataLoader(data, 4))
@@ -174,9 +168,6 @@ def test_predicting_is_exact_in_order_and_leaves_the_mode():
     assert torch.allclose(found.logits, model(data.tensors[0]), atol=1e-6)
     training.evaluate(model.eval(), DataLoader(data, 4))
     assert not model.training
-
-
-def test_features_come_from_the_backbone_and_can_be_trained_on():
     backbone = nn.Sequential(nn.Conv2d(3, 5, 2), nn.Flatten())
     model = models.Classifier(backbone, nn.Linear(5, 2), loaders.Preprocessing())
     data = DataLoader(TensorDataset(torch.randn(6, 3, 2, 2), torch.arange(6) % 2), 4)
@@ -223,8 +214,6 @@ def test_a_device_that_is_not_here_is_named(here, monkeypatch):
 
 
 class Small(nn.Module):
-    """A convolution and a linear layer; notes in which type of number it was computed."""
-
     def __init__(self, groups: int = 1) -> None:
         super().__init__()
         torch.manual_seed(0)
@@ -261,9 +250,8 @@ def test_bfloat16_is_taken_where_device_and_model_gain_by_it(monkeypatch):
         assert ask("cpu") is any(answers) and not ask("mps")
     for name in ("avx512_bf16", "amx_tile"):
         monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")  # a torch that does not tell
-    monkeypatch.setattr(
-        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
-    )
+    emulated = lambda including_emulation=True: including_emulation  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", emulated)
     assert not ask("cuda") and not ask("cpu")  # what is emulated is slow
 
 

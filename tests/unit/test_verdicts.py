@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_output
+from notebook_code import write_notebook
 
 from course_lib.datasets import course_root
 from course_lib.tools import lessons, verdicts
@@ -12,7 +13,7 @@ from course_lib.tools import lessons, verdicts
 def write_lesson(folder: Path, name: str, parameters: str, said: str) -> None:
     printed = new_output("stream", name="stdout", text=said)
     cell = new_code_cell(parameters, metadata={"tags": ["parameters"]}, outputs=[printed])
-    nbformat.write(new_notebook(cells=[cell]), folder / f"{name}.ipynb")
+    write_notebook(folder / f"{name}.ipynb", cell)
 
 
 def test_each_question_has_its_answers_and_rows_of_others_stay(tmp_path, monkeypatch) -> None:
@@ -44,6 +45,7 @@ def test_each_question_has_its_answers_and_rows_of_others_stay(tmp_path, monkeyp
 def test_the_committed_table_is_that_of_the_lessons() -> None:
     notebooks = course_root() / "notebooks"
     found, table = lessons.find_lessons(notebooks), verdicts.read(notebooks)
-    saved = [(one.name[:2], *item) for one in found for item in verdicts._saved(one).items()]
+    said = [(x.name[:2], lessons.verdicts(nbformat.read(x.path, as_version=4))) for x in found]
+    saved = [(number, *item) for number, answers in said for item in answers.items()]
     assert table and [row[:3] for row in table] == saved
     assert len({question for _, question, _ in saved}) == len(saved)
