@@ -1,0 +1,28 @@
+"""Plausible wrong answers to the exercises of lesson 16, and what is said about them."""
+
+SHORT = "def shortlist(cheap, expensive, k):\n    kept = np.argsort(-cheap)[:k]\n    return "
+RIDGE = (
+    "def leave_one_out(x, t, penalty):\n"
+    "    hat = x @ np.linalg.inv(x.T @ x + penalty * np.eye(x.shape[1])) @ x.T\n"
+    "    error = (t - hat @ t) / (1 - np.diag(hat))\n"
+    "    return "
+)
+
+WRONG = {
+    "shortlist": [
+        (SHORT + "expensive.argmax()", "shorten first"),
+        (SHORT + "kept[0]", "the expensive one is to decide"),
+        (SHORT + "expensive[kept].argmax()", "the one among all"),
+        (SHORT.replace("-cheap", "cheap") + "kept[expensive[kept].argmax()]", "k worst"),
+        (SHORT + "kept[expensive[kept].argmin()]", "candidate 3, not 6"),
+        (SHORT + "kept", "expected a position"),
+    ],
+    "leave_one_out": [
+        (RIDGE + "hat @ t", "every row helped"),
+        (RIDGE + "error", "these are the errors"),
+        (RIDGE + "t + error", "the wrong sign"),
+        (RIDGE + "t - (t - hat @ t)", "every row helped"),
+        (RIDGE + "t - (t - hat @ t) / (1 - hat.mean())", "without itself"),
+        (RIDGE + "np.mean(error**2)", "a prediction per row"),
+    ],
+}  # fmt: skip
