@@ -1,5 +1,7 @@
 """Exercises of lesson 17, adaptation while predicting."""
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -23,14 +25,17 @@ def batch_norm(answer: object) -> None:
     """``answer(x, scale, shift, eps)``: BatchNorm by the batch's own statistics."""
     told = [f"average over {what} as well." for what in ("pictures", "rows and columns")]
     told += ["one mean for all channels: keep them apart.", "eps is missing under the root."]
+    told += ["eps is outside the root: add it to the variance.", "the root is missing."]
+    told += ["`var` divides by n - 1 unless told `unbiased=False`."]
     for size, eps in ((3, 0.1), (4, 0.5)):
         x, count = np.random.default_rng(0).normal(2, 3, (5, size, 2, 4)), np.arange(1.0, size + 1)
-        ways = [(axes, eps) for axes in ((0, 2, 3), (2, 3), 0, (0, 1, 2, 3))] + [((0, 2, 3), 0)]
-        right, *mistakes = (
-            ((x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + e) + 5)
-            * count[:, None, None]
-            for axes, e in ways
-        )
+        places = ((0, 2, 3), (2, 3), 0, (0, 1, 2, 3))
+        means, variances = ([f(x, at, keepdims=True) for at in places] for f in (np.mean, np.var))
+        var = variances[0]
+        by = [np.sqrt(each + eps) for each in variances] + [np.sqrt(var), np.sqrt(var) + eps]
+        by += [var + eps, np.sqrt(var * 40 / 39 + eps)]
+        pairs = itertools.zip_longest(means, by, fillvalue=means[0])
+        right, *mistakes = (((x - mean) / root + 5) * count[:, None, None] for mean, root in pairs)
         found = call(answer, *map(torch.tensor, (x, count, count * 5)), eps)
         _judge(found, right, dict(zip(told, mistakes, strict=True)))
 
@@ -47,6 +52,12 @@ def one_by_one(answer: object) -> None:
         n, total = np.arange(1, size + 1)[:, None], np.cumsum(z, axis=0)
         mean = (prior * day + total) / (prior + n)
         mistakes = {"that looks at pictures to come.": z - mean[-1] + day,
-                    "the day's mean counts as `prior` pictures, yours as 0.": z - total / n + day,
-                    "add the day's mean again: the head expects it.": z - mean}  # fmt: skip
+                    "add the day's mean again: the head expects it.": z - mean,
+                    "a picture counts in its own mean, too.":
+                    z - (prior * day + total - z) / (prior + n - 1) + day,
+                    "n begins with 1: `np.arange(1, len(z) + 1)`.":
+                    z - (prior * day + total) / (prior + n - 1) + day}  # fmt: skip
+        for p in (0, 1):
+            as_p = f"the day's mean counts as `prior` pictures, yours as {p}."
+            mistakes[as_p] = z - (p * day + total) / (p + n) + day
         _judge(call(answer, z, day, prior), z - mean + day, mistakes)

@@ -14,12 +14,15 @@ def shifted(answer: object) -> None:
     """``answer(image, down, right)``: the picture moved, with zeros where nothing was."""
     for shape, down, right in (((4, 4), 1, 2), ((3, 5), -1, 1), ((4, 3), 0, -2)):
         image = np.arange(1.0, np.prod(shape) + 1).reshape(shape)
-        moved = np.zeros((shape[0] + 8, shape[1] + 8))
-        moved[4 + down : 4 + down + shape[0], 4 + right : 4 + right + shape[1]] = image
+        padded, ways = np.pad(image, 4), ((down, right), (right, down))
+        moved, other = (padded[4 - a :, 4 - b :][: shape[0], : shape[1]] for a, b in ways)
         found = numbers(call(answer, image, down, right), shape, "the moved picture")
         if same(found, np.roll(image, (down, right), (0, 1))):
             raise Wrong("what leaves on one side comes back on the other. Put zeros there.")
-        compare(found, moved[4:-4, 4:-4], f"wrong for down {down}, right {right}: the signs?")
+        slips = (other, np.roll(image, ways[1], (0, 1)), np.roll(image, ways[0]))
+        if any(same(found, slip) for slip in slips):
+            raise Wrong("down moves rows, right moves columns.")
+        compare(found, moved, f"wrong for down {down}, right {right}: the signs?")
 
 
 @exercise(
@@ -31,10 +34,13 @@ def effective_rank(answer: object) -> None:
     """``answer(z)``: the exponential of the entropy of the shares of the singular values."""
     corners = np.array([[3.0, 1], [3, -1], [-3, 1], [-3, -1]])
     for z in (corners + 5, np.outer(np.arange(6.0), [1, 2, 0.5]), corners * 0.01 - 1):
-        sizes, plain = (np.linalg.svd(x, compute_uv=False) for x in (z - z.mean(axis=0), z))
+        means = (z.mean(axis=0), 0, z.mean(), z.mean(axis=1, keepdims=True))
+        sizes, plain, *odd = (np.linalg.svd(z - mean, compute_uv=False) for mean in means)
         found = numbers(call(answer, z), (), "the rank", "nan: is log(0) in it? Drop zeros of p.")
         hints = {np.log(_rank(sizes)): "that is the entropy. Take its exponential."}
         hints[_rank(sizes**2)] = "these are shares of variances: do not square."
+        hints[1 / _rank(sizes)] = "the minus sign is missing: an entropy is not negative."
+        hints |= dict.fromkeys(map(_rank, odd), "one mean per column: `z.mean(axis=0)`.")
         hints[_rank(plain)] = "centre the vectors first: their common mean is no spread."
         said = [hint for slip, hint in hints.items() if same(found, slip, 1e-4)]
         compare(found, _rank(sizes), [*said, f"here it is {_rank(sizes):.3f}."][0], tolerance=1e-4)

@@ -17,12 +17,14 @@ def updated(answer: object) -> None:
         q, reward, ended = rng.random((len(run), 5, 4)), rng.random(len(run)), run % 2 == 1
         state, action, after = rng.integers((5, 4, 5), size=(len(run), 3)).T
         found = numbers(call(answer, q, state, action, reward, after, ended, 0.7, 0.9), q.shape)
-        best, expected = q[run, after].max(axis=1), q.copy()
+        best, expected, on = q[run, after].max(axis=1), q.copy(), ~ended
         for later, rate, hint in (
             (0.9 * best, 0.7, "an episode that has ended has no future: leave it out there."),
-            (best * ~ended, 0.7, "the future counts less: `discount`."),
-            (0.9 * best * ~ended, 1.0, "that jumps all the way: go the share `rate`."),
-            (0.9 * best * ~ended, 0.7, ""),
+            (best * on, 0.7, "the future counts less: `discount`."),
+            ((0.9 * best - reward) * on, 0.7, "a reward may come on the way, too: always add it."),
+            (0.9 * best.max() * on, 0.7, "each agent has a best action: `max` along the actions."),
+            (0.9 * best * on, 1.0, "that jumps all the way: go the share `rate`."),
+            (0.9 * best * on, 0.7, ""),
         ):
             expected[run, state, action] = (1 - rate) * q[run, state, action]
             expected[run, state, action] += rate * (reward + later)

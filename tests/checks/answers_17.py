@@ -17,7 +17,7 @@ WRONG = {
         (BATCH.replace("AXES", "0"), "over rows and columns as well"),
         (BATCH.replace("AXES", "(0, 1, 2, 3)"), "keep them apart"),
         (BATCH.replace("AXES", "(0, 2, 3)").replace(" + eps", ""), "eps is missing"),
-        (BATCH.replace("AXES", "(0, 2, 3)").replace(".sqrt()", ""), "the first number"),
+        (BATCH.replace("AXES", "(0, 2, 3)").replace(".sqrt()", ""), "the root is missing"),
         ("def batch_norm(x, scale, shift, eps):\n    return x.mean()", "expected the input"),
     ],
     "one_by_one": [

@@ -16,12 +16,12 @@ WRONG = {
         (MOVED + "np.pad(image, 4)[4 + down : -4 + down, 4 + right : -4 + right]"
          " if max(abs(down), abs(right)) < 4 else image", "the signs?"),
         (MOVED + "np.pad(image, 4)[4 - right :, 4 - down :][: image.shape[0], : image.shape[1]]",
-         "down 1, right 2"),
+         "down moves rows"),
         (MOVED + "np.pad(image, ((max(down, 0), 0), (max(right, 0), 0)))", "the moved picture"),
     ],
     "effective_rank": [
         (RANK + "-(p * np.log(p)).sum()", "that is the entropy"),
-        (RANK + "np.exp((p * np.log(p)).sum())", "here it is"),
+        (RANK + "np.exp((p * np.log(p)).sum())", "the minus sign"),
         (RANK.replace("p = sizes / sizes.sum()", "p = sizes**2 / (sizes**2).sum()")
          + "np.exp(-(p * np.log(p)).sum())", "do not square"),
         (RANK.replace(" - z.mean(axis=0)", "") + "np.exp(-(p * np.log(p)).sum())", "centre"),
