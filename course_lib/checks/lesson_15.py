@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.checks import Wrong, call, compare, exercise, numbers, same
+from course_lib.checks import call, compare, exercise, numbers, same
 
 
 @exercise(
@@ -18,19 +18,14 @@ def blended(answer: object) -> None:
         weight = torch.randn(out, inputs)
         found = numbers(call(answer, weight, pairs, shares, 2.0), (out, inputs), "the weights")
         changes = [2 * s * up @ down for s, (down, up) in zip(shares, pairs, strict=True)]
-        total, (downs, ups) = sum(changes), map(sum, zip(*pairs, strict=True))
-        downs_of, ups_of = (sum(map(torch.mul, shares, x)) for x in zip(*pairs, strict=True))
-        for hint, *slips in (
-            ("the changes lack the factor `scale`.", total / 2),
-            ("every adapter goes in whole: multiply each by its share.",
-             sum(2 * up @ down for down, up in pairs)),
-            ("the old weight is missing: begin with it.", total - weight),
-            ("that is the change of one adapter only: add up all.", changes[0], changes[-1]),
-            ("multiply each pair before adding.", 2 * ups_of @ downs, 2 * ups @ downs_of),
-        ):  # fmt: skip
-            if any(same(found, weight + slip, 1e-4) for slip in slips):
-                raise Wrong(hint)
-        compare(found, weight + total, "these are not all changes, added up.", tolerance=1e-4)
+        total, whole, two = sum(changes), sum(2 * b @ a for a, b in pairs), zip(*pairs, strict=True)
+        downs, ups = ([sum(map(torch.mul, x, way)) for way in (shares, [1] * 3)] for x in two)
+        slips = [("the changes lack `scale`.", total / 2), ("`weight` is missing.", total - weight)]
+        slips += [("every adapter goes in whole: multiply each by its share.", whole)]
+        slips += [("multiply each pair before adding.", 2 * up @ x) for up in ups for x in downs]
+        slips += [("that is one adapter's change: add up all.", change) for change in changes]
+        said = [hint for hint, slip in slips if same(found, weight + slip, 1e-4)]
+        compare(found, weight + total, [*said, "are all changes added up?"][0], tolerance=1e-4)
 
 
 @exercise(
@@ -45,13 +40,11 @@ def low_rank(answer: object) -> None:
         before, after = torch.randn(2, out, inputs)
         found = numbers(call(answer, before, after, rank), (out, inputs), "the change")
         u, s, v = torch.linalg.svd(after - before, full_matrices=False)
-        kept = (u[:, :rank] * s[:rank]) @ v[:rank]
+        u, s, w = u[:, :rank], s[:rank], v[:rank]
+        kept = (u * s) @ w
         mistakes = {"that is the new weight, not the change.": before + kept}
         mistakes["that is the whole change, of full rank."] = after - before
-        mistakes["the singular values are missing."] = u[:, :rank] @ v[:rank]
-        mistakes["the sign: the change is after - before."] = -kept
-        turned = (u[:, :rank] * s[:rank]) @ v[:, :rank].T if rank == 1 else kept * 0
-        mistakes["`svd` returns v transposed: take its first rows."] = turned
-        for hint in [hint for hint, wrong in mistakes.items() if same(found, wrong, 1e-4)]:
-            raise Wrong(hint)
-        compare(found, kept, f"there is a nearer matrix of rank {rank}.", tolerance=1e-4)
+        mistakes |= {"the singular values are missing.": u @ w, "the sign: after - before.": -kept}
+        mistakes["`svd` returns v transposed: take its first rows."] = (u * s) @ v[:, :rank].T
+        said = [hint for hint, wrong in mistakes.items() if same(found, wrong, 1e-4)]
+        compare(found, kept, [*said, f"a nearer matrix of rank {rank} exists."][0], tolerance=1e-4)

@@ -7,7 +7,7 @@ from course_lib.checks import Wrong, call, compare, exercise, numbers, same
 
 @exercise(
     "Begin with zeros, and copy the part that stays inside.",
-    "Rows `max(down, 0)` to `height + min(down, 0)` get rows `max(-down, 0)` to `min(-down, 0)`.",
+    "Rows `max(down, 0)` to `height + min(down, 0)` get rows `max(-down, 0)` to `height + min(-down, 0)`.",
     right="the simplest of all views, and it says much: where a digit lies does not matter.",
 )
 def shifted(answer: object) -> None:
@@ -19,8 +19,7 @@ def shifted(answer: object) -> None:
         found = numbers(call(answer, image, down, right), shape, "the moved picture")
         if same(found, np.roll(image, (down, right), (0, 1))):
             raise Wrong("what leaves on one side comes back on the other. Put zeros there.")
-        slips = (other, np.roll(image, ways[1], (0, 1)), np.roll(image, ways[0]))
-        if any(same(found, slip) for slip in slips):
+        if same(found, other) or same(found, np.roll(image, (down, right))):
             raise Wrong("down moves rows, right moves columns.")
         compare(found, moved, f"wrong for down {down}, right {right}: the signs?")
 
@@ -35,13 +34,12 @@ def effective_rank(answer: object) -> None:
     corners = np.array([[3.0, 1], [3, -1], [-3, 1], [-3, -1]])
     for z in (corners + 5, np.outer(np.arange(6.0), [1, 2, 0.5]), corners * 0.01 - 1):
         means = (z.mean(axis=0), 0, z.mean(), z.mean(axis=1, keepdims=True))
-        sizes, plain, *odd = (np.linalg.svd(z - mean, compute_uv=False) for mean in means)
+        sizes, *odd = (np.linalg.svd(z - mean, compute_uv=False) for mean in means)
         found = numbers(call(answer, z), (), "the rank", "nan: is log(0) in it? Drop zeros of p.")
         hints = {np.log(_rank(sizes)): "that is the entropy. Take its exponential."}
         hints[_rank(sizes**2)] = "these are shares of variances: do not square."
         hints[1 / _rank(sizes)] = "the minus sign is missing: an entropy is not negative."
-        hints |= dict.fromkeys(map(_rank, odd), "one mean per column: `z.mean(axis=0)`.")
-        hints[_rank(plain)] = "centre the vectors first: their common mean is no spread."
+        hints |= dict.fromkeys(map(_rank, odd), "centre the vectors first: `z - z.mean(axis=0)`.")
         said = [hint for slip, hint in hints.items() if same(found, slip, 1e-4)]
         compare(found, _rank(sizes), [*said, f"here it is {_rank(sizes):.3f}."][0], tolerance=1e-4)
 

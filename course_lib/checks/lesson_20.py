@@ -17,18 +17,15 @@ def shared_covariance(answer: object) -> None:
         n, x = one_hot(torch.tensor(labels)).double(), torch.tensor(labels)[:, None] + 1.0
         x = x + torch.sin(torch.arange(len(labels) * 3.0).view(-1, 3) * len(labels)).double()
         count, total, square = n.sum(dim=0), n.T @ x, x.T @ x
-        mean, middle = total / count[:, None], x.mean(dim=0, keepdim=True)
-        scatter = square - mean.T @ total
+        scatter, middle = square - (total / count[:, None]).T @ total, x.mean(dim=0, keepdim=True)
         found = numbers(call(answer, count, total, square), (3, 3), "the covariance")
         if same(found, square / len(x)):
             raise Wrong("these are products of features: nothing is subtracted.")
         if same(found, square / len(x) - middle.T @ middle):
             raise Wrong("these are deviations from one mean of all photos, not of the own class.")
-        if same(found, scatter) or same(found, scatter / len(count)):
-            raise Wrong("divide by the number of photos: a covariance is an average over them.")
-        if same(found, scatter / (len(x) - len(count))):
-            raise Wrong("divide by the number of all photos, not by N - K.")
-        if same(found, (square - mean.T @ mean) / len(x)):
+        if any(same(found, scatter / by) for by in (1, len(count), len(x) - len(count))):
+            raise Wrong("divide by the number of all photos, N, not by K or N - K.")
+        if same(found, (square - (total / count[:, None] ** 2).T @ total) / len(x)):
             raise Wrong("take off the square of a mean once for every photo of its class.")
         compare(found, scatter / len(x), f"entry (0, 0) is {scatter[0, 0] / len(x):.4f}.")
 
@@ -43,13 +40,12 @@ def told(answer: object) -> None:
     for k in (4, 6):
         y, at = torch.arange(24) % k, torch.arange(24)
         logits = torch.sin(at[:, None] * (3 + torch.arange(k)) * 1.7) + 0.8 * one_hot(y * 0, k)
-        right = (logits.view(24, -1, 2)[at, y // 2].argmax(dim=1) == y % 2).double().mean()
+        hits = (logits.view(24, -1, 2)[at, y // 2].argmax(dim=1) == y % 2).double()
         found, said = numbers(call(answer, logits, y), (), "the accuracy"), logits.argmax(dim=1)
         if same(found, (said == y).double().mean()):
             raise Wrong("every class may still be the answer; only two of the task may.")
         if same(found, (said // 2 == y // 2).double().mean()):
             raise Wrong("that is how often the task is found, and the task is told.")
-        own = torch.arange(k) // 2 == (y // 2)[:, None]
-        if same(found, ((logits * own).argmax(dim=1) == y).double().mean()):
+        if same(found, (hits * (logits[at, y] > 0)).mean()):
             raise Wrong("a logit can be negative: put -inf, not 0.")
-        compare(found, right, f"for these photos it is {right:.4f}.")
+        compare(found, hits.mean(), f"for these photos it is {hits.mean():.4f}.")

@@ -1,5 +1,6 @@
 """Every lesson in JupyterLab, as a student meets it: opened, run, looked at, and answered."""
 
+import platform
 import re
 import shutil
 from collections import defaultdict
@@ -69,8 +70,10 @@ def with_values(source: str, values: dict[str, Any]) -> str:
     return source
 
 
-def test_the_saved_lesson_is_shown_whole_and_its_quiz_answers_a_click(opened: Notebook) -> None:
+def test_the_saved_lesson_is_shown_whole_unchanged_and_its_quiz_answers_a_click(lesson, opened):
     assert faults.all_of(opened) == []
+    if f'"version": "{platform.python_version()}"' in lesson.path.read_text(encoding="utf-8"):
+        assert opened.page.evaluate(lab.IS_SAVED)  # to open it is to change nothing
     (quiz,) = [i for i, cell in enumerate(opened.cells()) if "## Quick quiz" in cell["source"]]
     opened.cell(quiz).scroll_into_view_if_needed()  # JupyterLab draws what comes into sight
     folds = opened.page.locator(".jp-MarkdownOutput details").filter(has_text=VERDICT)

@@ -13,11 +13,11 @@ LOW = (
 
 WRONG = {
     "blended": [
-        (BLEND + "share * up @ down\n    return weight", "lack the factor `scale`"),
+        (BLEND + "share * up @ down\n    return weight", "lack `scale`"),
         (BLEND + "scale * up @ down\n    return weight", "multiply each by its share"),
         (BLEND + "share * scale * up @ down", "forget `return`"),
         (BLEND + "share * scale * down @ up\n    return weight", "your function stops"),
-        (BLEND + "share * scale * up @ down\n        return weight", "one adapter only"),
+        (BLEND + "share * scale * up @ down\n        return weight", "one adapter's"),
         (BLEND + "share * scale * up @ down\n    return weight / len(shares)", "added up"),
         (BLEND + "share * scale * up @ down\n    return weight.T", "expected the weights"),
     ],

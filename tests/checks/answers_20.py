@@ -8,8 +8,8 @@ WRONG = {
     "shared_covariance": [
         (COVARIANCE + "    return square / count.sum()", "nothing is subtracted"),
         (COVARIANCE + MIDDLE + "    return square / count.sum() - middle.T @ middle", "own class"),
-        (COVARIANCE + "    return square - mean.T @ total", "divide by the number of photos"),
-        (COVARIANCE + "    return (square - mean.T @ total) / len(count)", "number of photos"),
+        (COVARIANCE + "    return square - mean.T @ total", "the number of all photos"),
+        (COVARIANCE + "    return (square - mean.T @ total) / len(count)", "number of all photos"),
         (COVARIANCE + "    return (square - mean.T @ mean) / count.sum()", "once for every photo"),
         (COVARIANCE + "    return mean.T @ total - square", "entry (0, 0)"),
         (COVARIANCE + "    return mean", "the covariance: an array of shape (3, 3)"),

@@ -1,5 +1,3 @@
-"""Functions that lesson 17 writes out."""
-
 import math
 
 import torch
@@ -17,20 +15,16 @@ def source() -> object:
     return lesson.Source(end.requires_grad_(False), nn.Linear(3, 2), torch.randn(3))
 
 
-def test_statistics_are_stored_or_the_batch_s_own() -> None:
+def test_statistics_are_stored_or_of_the_batch_and_one_subtraction_leaves_the_mean() -> None:
     end, x = source().end, torch.randn(8, 2, 4, 4) + 1
     assert torch.equal(lesson.adapting(end, math.inf)(x), end(x))
-    usual = end.train()(x)
-    torch.testing.assert_close(lesson.adapting(end, 1)(x), usual)
+    torch.testing.assert_close(end.train()(x), lesson.adapting(end, 1)(x))
     assert lesson.share(4, 2) == 1 - 0.75**2
-
-
-def test_one_subtraction_leaves_of_a_single_picture_the_mean_by_day() -> None:
     found, x = source(), torch.randn(6, 2, 4, 4)
     z = lesson.seen(found.end, x)
     assert (lesson.answers(found, z) == found.head(z).argmax(dim=1).numpy()).all()
-    alone = lesson.answers(found, z, shift=1, size=1)
-    assert (alone == int(found.head(found.mean).argmax())).all()
+    by_day = int(found.head(found.mean).argmax())
+    assert (lesson.answers(found, z, shift=1, size=1) == by_day).all()
 
 
 def test_tent_lowers_the_entropy_with_a_copy() -> None:

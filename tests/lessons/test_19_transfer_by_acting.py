@@ -1,5 +1,3 @@
-"""Functions that lesson 19 writes out."""
-
 import numpy as np
 from notebook_code import definitions
 
@@ -13,14 +11,7 @@ def truth(worlds) -> np.ndarray:
     return lesson.plan(chances, worlds.goal)
 
 
-def test_walls_and_borders_stop_a_step() -> None:
-    walls = np.zeros((8, 8), bool)
-    walls[0, 1] = True
-    assert lesson.step_table(walls)[[0, 9, 63]].tolist() == [
-        [0, 0, 8, 0], [9, 10, 17, 8], [55, 63, 63, 62]]  # fmt: skip
-
-
-def test_a_plan_on_the_true_map_cannot_be_improved_and_mapping_it_plans_the_mapped_world() -> None:
+def test_walls_stop_a_step_and_a_true_plan_is_the_best_on_its_and_the_mapped_world() -> None:
     q = truth(EMPTY)
     beside = 0.025 * lesson.DISCOUNT * q[0, [54, 61, 62]].max(axis=1).sum()
     np.testing.assert_allclose(q[0, 62, 1], 0.925 + beside, atol=1e-5)
@@ -29,8 +20,9 @@ def test_a_plan_on_the_true_map_cannot_be_improved_and_mapping_it_plans_the_mapp
     assert reached.mean(axis=0).min() > 0.1  # open boards: less than ten steps to the goal
     walls = lesson.new_walls(np.random.default_rng(0))
     q = truth(lesson.make([walls]))
-    goal = np.zeros(64, bool)
-    goal[63] = True
+    goal = np.arange(64) == 63
     for states, actions in lesson.SYMMETRIES:
         there = lesson.make([walls.ravel()[states].reshape(8, 8)], goal[states].argmax())
         np.testing.assert_allclose(lesson.mapped(q, (states, actions)), truth(there), atol=1e-5)
+    moves = lesson.step_table(np.arange(64).reshape(8, 8) == 1)[[0, 9, 63]].tolist()
+    assert moves == [[0, 0, 8, 0], [9, 10, 17, 8], [55, 63, 63, 62]]

@@ -1,5 +1,3 @@
-"""Functions that lesson 20 writes out."""
-
 from collections import namedtuple
 
 import torch
@@ -17,29 +15,27 @@ def photos(classes: list[int], seed: int) -> Task:
     return Task(x, y, max(classes) + 1)
 
 
+TASKS = [photos([0, 1], 0), photos([2, 3], 1)]
+
+
 def test_sums_give_the_library_s_discriminant_in_any_order_of_the_photos() -> None:
-    tasks = [photos([0, 1], 0), photos([2, 3], 1)]
-    x, y = torch.cat([t.x for t in tasks]), torch.cat([t.y for t in tasks])
+    x, y = torch.cat([t.x for t in TASKS]), torch.cat([t.y for t in TASKS])
     theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3, priors=[0.25] * 4).fit(x, y)
-    w, offset = (part[0] for part in lesson.by_sums(tasks, [0.3])[-1][1:])
+    w, offset = (part[0] for part in lesson.by_sums(TASKS, [0.3])[-1][1:])
     test = photos([0, 1, 2, 3], 2).x
     ours = (test @ w.T + offset).log_softmax(dim=1)
     expected = torch.tensor(theirs.predict_log_proba(test), dtype=torch.float32)
     torch.testing.assert_close(ours, expected, atol=1e-3, rtol=1e-3)
 
 
-def test_a_plain_head_forgets_and_replay_remembers() -> None:
-    tasks, old = [photos([0, 1], 0), photos([2, 3], 1)], photos([0, 1], 2)
-    plain = lesson.learn(tasks, [0.3, 1.0])[-1][1]
-    mixed = lesson.learn(tasks, [0.3, 1.0], kept=5)[-1][1]
+def test_a_plain_head_forgets_replay_remembers_and_a_strong_pull_keeps_the_old_rows() -> None:
+    old = photos([0, 1], 2)
+    plain = lesson.learn(TASKS, [0.3, 1.0])[-1][1]
+    mixed = lesson.learn(TASKS, [0.3, 1.0], kept=5)[-1][1]
     assert (lesson.right(old, 4, plain).mean(dim=1) < lesson.right(old, 4, mixed).mean(dim=1)).all()
-    rows = lesson.learn(tasks, [0.3], only_new=True)
+    rows = lesson.learn(TASKS, [0.3], only_new=True)
     assert torch.equal(rows[0][1][:, :2], rows[1][1][:, :2])
-
-
-def test_a_strong_pull_keeps_the_old_rows() -> None:
-    tasks = [photos([0, 1], 0), photos([2, 3], 1)]
     hold = lesson.ewc(torch.tensor([[[0.0]], [[100.0]]]))
-    weak, strong = lesson.learn(tasks, [0.01] * 2, hold)[1][1]
-    first = lesson.learn(tasks[:1], [0.01])[0][1][0]
+    weak, strong = lesson.learn(TASKS, [0.01] * 2, hold)[1][1]
+    first = lesson.learn(TASKS[:1], [0.01])[0][1][0]
     assert (strong[:2] - first).norm() < (weak[:2] - first).norm()

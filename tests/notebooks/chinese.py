@@ -25,7 +25,6 @@ KEPT = {
 BIG = {"million": 10**6, "thousand": 10**3, "百万": 10**6, "万": 10**4, "亿": 10**8}
 UNITS = re.compile(rf"(\d[\d.]*)\s*({'|'.join(BIG)})")
 REFERENCE = re.compile(r"^- .*\(\d{4}\).*\*.+\*", re.MULTILINE)  # its title stays as it is
-PLAIN = ("code", "formulas", "links")  # taken out before numbers are counted
 
 
 def read_glossary(path: Path) -> dict[str, list[str]]:
@@ -40,7 +39,9 @@ def cell_faults(english: str, chinese: str, glossary: dict[str, list[str]]) -> l
     for name, pattern in KEPT.items():
         texts = english, chinese
         if name == "numbers":
-            texts = tuple(UNITS.sub(_in_full, _without(text)) for text in texts)
+            texts = [
+                UNITS.sub(lambda m: f"{float(m[1]) * BIG[m[2]]:.0f}", _without(t)) for t in texts
+            ]
         ours, theirs = (Counter(_found(name, pattern, text)) for text in texts)
         for what, difference in (("missing", ours - theirs), ("added", theirs - ours)):
             if difference:
@@ -77,12 +78,8 @@ def _found(name: str, pattern: re.Pattern, text: str) -> list[str]:
     return [re.sub(r"^(\.\./)+", "", item).replace(",", "").replace("−", "-") for item in found]
 
 
-def _in_full(found: re.Match[str]) -> str:
-    return f"{float(found[1]) * BIG[found[2]]:.0f}"
-
-
 def _without(text: str) -> str:
-    for name in PLAIN:
+    for name in ("code", "formulas", "links"):  # taken out before numbers are counted
         text = KEPT[name].sub(" ", text)
     return text
 

@@ -1,5 +1,3 @@
-"""What teachers use: exercises judged, and slides."""
-
 import csv
 from pathlib import Path
 
@@ -53,8 +51,7 @@ def test_every_answer_gets_its_state(tmp_path: Path, judged) -> None:
 
 def test_an_endless_answer_is_too_slow(tmp_path: Path, judged) -> None:
     write_notebook(tmp_path / "students" / "gus.ipynb", IMPORTS, SHARE.format("while True: ..."))
-    said = judged(0.05)["gus", "majority_share"]
-    assert said == ("too slow", "no answer within 0.05 seconds")
+    assert judged(0.05)["gus", "majority_share"] == ("too slow", "no answer within 0.05 seconds")
 
 
 def test_a_slide_has_a_heading_figures_with_their_texts_and_answers(tmp_path: Path) -> None:

@@ -1,5 +1,3 @@
-"""The table of answers on three data sets."""
-
 from pathlib import Path
 
 import nbformat
