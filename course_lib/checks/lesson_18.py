@@ -7,7 +7,7 @@ from course_lib.checks import Wrong, call, compare, exercise, numbers, same
 
 @exercise(
     "Begin with zeros, and copy the part that stays inside.",
-    "Rows `max(down, 0)` to `height + min(down, 0)` get rows `max(-down, 0)` to `height + min(-down, 0)`.",
+    "Rows `max(down, 0)` to `height + min(down, 0)` get the rows of the same ends for `-down`.",
     right="the simplest of all views, and it says much: where a digit lies does not matter.",
 )
 def shifted(answer: object) -> None:

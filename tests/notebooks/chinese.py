@@ -37,12 +37,12 @@ def cell_faults(english: str, chinese: str, glossary: dict[str, list[str]]) -> l
     """How a translated text differs in what no language changes; terms not the course's."""
     faults = []
     for name, pattern in KEPT.items():
-        texts = english, chinese
+        both = english, chinese
         if name == "numbers":
-            texts = [
-                UNITS.sub(lambda m: f"{float(m[1]) * BIG[m[2]]:.0f}", _without(t)) for t in texts
+            both = [
+                UNITS.sub(lambda m: f"{float(m[1]) * BIG[m[2]]:.0f}", _without(t)) for t in both
             ]
-        ours, theirs = (Counter(_found(name, pattern, text)) for text in texts)
+        ours, theirs = (Counter(_found(name, pattern, text)) for text in both)
         for what, difference in (("missing", ours - theirs), ("added", theirs - ours)):
             if difference:
                 faults.append(f"{name} {what}: {', '.join(sorted(difference.elements()))}")
