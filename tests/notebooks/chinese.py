@@ -23,7 +23,7 @@ KEPT = {
     "numbers": re.compile(r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?"),
 }
 BIG = {"million": 10**6, "thousand": 10**3, "百万": 10**6, "万": 10**4, "亿": 10**8}
-UNITS = re.compile(rf"(\d[\d.]*)\s*({'|'.join(BIG)})")
+UNIT = re.compile(rf"(\d[\d.]*)\s*({'|'.join(BIG)})")
 REFERENCE = re.compile(r"^- .*\(\d{4}\).*\*.+\*", re.MULTILINE)  # its title stays as it is
 
 
@@ -39,9 +39,7 @@ def cell_faults(english: str, chinese: str, glossary: dict[str, list[str]]) -> l
     for name, pattern in KEPT.items():
         both = english, chinese
         if name == "numbers":
-            both = [
-                UNITS.sub(lambda m: f"{float(m[1]) * BIG[m[2]]:.0f}", _without(t)) for t in both
-            ]
+            both = [UNIT.sub(lambda m: f"{float(m[1]) * BIG[m[2]]:.0f}", _without(t)) for t in both]
         ours, theirs = (Counter(_found(name, pattern, text)) for text in both)
         for what, difference in (("missing", ours - theirs), ("added", theirs - ours)):
             if difference:
