@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from docutils.utils.math.latex2mathml import tex2mathml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_lib.datasets import course_root
@@ -197,9 +198,11 @@ def test_pages_of_the_course_keep_pictures_and_lose_links_to_code(name: str, tmp
 
 
 @pytest.mark.parametrize("path", sorted(course_root().glob("notebooks/*.ipynb")), ids=str)
-def test_links_of_a_lesson_lead_somewhere(path: Path) -> None:
+def test_links_of_a_lesson_lead_somewhere_and_its_formulas_can_be_shown(path: Path) -> None:
     cells = nbformat.read(path, as_version=4).cells
     prose = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     plain = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.DOTALL)
     targets = {link[2].partition("#")[0] for link in book.LINK.finditer(plain)}
     assert not {target for target in targets if not (path.parent / target).exists()}
+    for block, inline in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", plain, flags=re.DOTALL):
+        assert tex2mathml(block or inline).startswith("<math")
