@@ -27,10 +27,9 @@ from course_lib import datasets
 from course_lib.tools.lessons import LESSON_PATTERN, TEMPLATES
 
 PACKAGES = ("sphinx_book_theme", "myst_nb", "sphinx_copybutton")  # what templates/conf.py names
-DATA = {"data/README.md": "data/README.md"}
-PAGES = {  # beside the lessons
-    "en": {"README.md": "index.md"} | DATA,
-    "zh": {"notebooks/zh/README.md": "index.md"} | DATA,
+FRONT = {"en": "README.md", "zh": "notebooks/zh/README.md"}
+PAGES = {
+    name: {page: "index.md", "data/README.md": "data/README.md"} for name, page in FRONT.items()
 }
 NAMES = {"en": "English", "zh": "中文"}
 TITLES = {"en": "Transfer learning, hands on", "zh": "动手学迁移学习"}
@@ -78,8 +77,7 @@ def _gather(notebooks: list[Path], source: Path, language: str) -> None:
     for folder in ("notebooks", "data"):
         (source / folder).mkdir(parents=True)
     home = "notebooks/" if language == "en" else f"notebooks/{language}/"
-    pages = PAGES[language]
-    names = {f"{home}{path.name}": f"notebooks/{path.name}" for path in notebooks} | pages
+    names = {f"{home}{p.name}": f"notebooks/{p.name}" for p in notebooks} | PAGES[language]
     for path in notebooks:
         try:
             notebook = json.loads(path.read_text(encoding="utf-8"))
@@ -94,7 +92,7 @@ def _gather(notebooks: list[Path], source: Path, language: str) -> None:
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise ValueError(f"{path} cannot be read as a notebook: {error!r}") from None
         (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
-    for old, new in pages.items():
+    for old, new in PAGES[language].items():
         text = (datasets.course_root() / old).read_text(encoding="utf-8")
         text = _readable(text, old, names, source)
         if new == "index.md":

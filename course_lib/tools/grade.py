@@ -50,8 +50,8 @@ def grade(folder: Path, output: Path, notebooks: Path, seconds: float = 30) -> l
 
 def _checks(path: Path) -> dict[tuple[str, str], int]:
     """Exercises of a notebook, by lesson and name, with the number of the cell that asks last."""
-    cells = nbformat.read(path, as_version=4).cells
-    code = ((n, cell.source) for n, cell in enumerate(cells) if cell.cell_type == "code")
+    cells = enumerate(nbformat.read(path, as_version=4).cells)
+    code = ((n, cell.source) for n, cell in cells if cell.cell_type == "code")
     return {match.groups(): n for n, source in code for match in CHECK.finditer(source)}
 
 
@@ -93,10 +93,9 @@ def _judged(path: Path, row: dict[str, str], number: int, seconds: float) -> dic
 
 def _definitions(cells: list) -> Iterator[nbformat.NotebookNode]:
     """Yield imports, parameters and definitions, each as a cell that may fail."""
-    for cell in cells:
+    for cell in (cell for cell in cells if cell.cell_type == "code"):
         body, tags = [], cell.metadata.get("tags", ())
         with contextlib.suppress(SyntaxError):
-            code = cell.source if cell.cell_type == "code" else ""
-            body = ast.parse(TransformerManager().transform_cell(code)).body
+            body = ast.parse(TransformerManager().transform_cell(cell.source)).body
         for node in (node for node in body if "parameters" in tags or isinstance(node, KEPT)):
             yield new_code_cell(ast.unparse(node), metadata={"tags": ["raises-exception"]})

@@ -25,8 +25,7 @@ def build(notebooks: Path, output: Path) -> list[Path]:
     for lesson in lessons.find_lessons(notebooks):
         slides = _slides(nbformat.read(lesson.path, as_version=4))
         written.append(output / f"{lesson.name}.html")
-        page = lessons.render("slides.html", title=slides[0]["title"], slides=slides)
-        lessons.write(written[-1], page)
+        lessons.write(written[-1], lessons.render("slides.html", slides=slides))
     return written
 
 

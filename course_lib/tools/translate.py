@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
-from nbformat import NotebookNode
 
 from course_lib.tools import lessons
 
@@ -17,8 +16,7 @@ from course_lib.tools import lessons
 def translate(notebooks: Path, language="zh", only: Sequence[str] = (), accept=False) -> list[str]:
     """Bring the lessons of a language up to date, and say which cells want a translator.
 
-    New prose is taken over in English. With ``accept`` every cell whose text is not English any
-    more counts as a translation of the English as it is now.
+    New prose is taken over in English. With ``accept`` all other prose counts as up to date.
     """
     wanted = []
     for lesson in lessons.find_lessons(notebooks, only):
@@ -43,10 +41,3 @@ def translate(notebooks: Path, language="zh", only: Sequence[str] = (), accept=F
 def fingerprint(text: str) -> str:
     """Hash of a prose cell, as the cell that translates it keeps it."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def stale(english: NotebookNode, translated: NotebookNode) -> list[str]:
-    """Ids of prose cells that translate another text than today's, or none."""
-    hashes = {cell.id: cell.metadata.get("english") for cell in translated.cells}
-    prose = [cell for cell in english.cells if cell.cell_type == "markdown"]
-    return [cell.id for cell in prose if hashes.get(cell.id) != fingerprint(cell.source)]
