@@ -12,13 +12,13 @@ from course_lib.checks import Wrong, call, compare, exercise, numbers, same
 )
 def shortlist(answer: object) -> None:
     """``answer(cheap, expensive, k)``: the best by ``expensive`` of the k best by ``cheap``."""
-    first = [0.3, 0.0, 0.1, 0.8, 0.2, 0.9, 0.5], [0.9, 0.2, 0.1, 0.6, 0.7, 0.4, 0.3], 3, 3
-    second = [-3.0, -1.0, -2.0, -9.0], [-2.0, -1.0, -4.0, -0.5], 2, 1
+    first = [0.3, 0.0, 0.1, 0.8, 0.2, 0.9, 0.5], [0.9, 0.6, 0.1, 0.3, 0.7, 0.4, 0.5], 3, 6
+    second = [-3.0, -1.0, -2.0, -9.0], [-0.8, -1.0, -4.0, -0.5], 2, 1
     for cheap, expensive, k, wanted in (first, second):
         found = numbers(call(answer, np.array(cheap), np.array(expensive), k), (), "a position")
         mistakes = {0: "the best of all by the expensive score: shorten first",
                     5: "the best by the cheap score: the expensive one is to decide",
-                    1: "a position in the short list: return the one among all",
+                    2: "a position in the short list: return the one among all",
                     4: "chosen among the k worst by the cheap score"}  # fmt: skip
         if len(cheap) > 4 and found in mistakes:
             raise Wrong(f"that is {mistakes[int(found)]}.")
@@ -28,7 +28,7 @@ def shortlist(answer: object) -> None:
 @exercise(
     "The fit of all is `H @ t` with `H = x @ np.linalg.inv(x.T @ x + penalty * I) @ x.T`.",
     "Without row i its prediction misses by `(t − H t)[i] / (1 − H[i, i])`: take that off `t`.",
-    right="n heads for the price of one: a ridge head is tried in a millisecond.",
+    right="n heads for the price of one: a ridge head is tried in milliseconds.",
 )
 def leave_one_out(answer: object) -> None:
     """``answer(x, t, penalty)``: each row predicted by a ridge regression on all the others."""

@@ -14,8 +14,11 @@ WRONG = {
         (SHORT + "kept[0]", "the expensive one is to decide"),
         (SHORT + "expensive[kept].argmax()", "the one among all"),
         (SHORT.replace("-cheap", "cheap") + "kept[expensive[kept].argmax()]", "k worst"),
-        (SHORT + "kept[expensive[kept].argmin()]", "candidate 3, not 6"),
+        (SHORT + "kept[expensive[kept].argmin()]", "candidate 6, not 3"),
         (SHORT + "kept", "expected a position"),
+        (SHORT.replace("-cheap", "-expensive") + "kept[cheap[kept].argmax()]", "best of all"),
+        (SHORT.replace(":k", ":k - 1") + "kept[expensive[kept].argmax()]", "best by the cheap"),
+        (SHORT.replace(":k", ":3") + "kept[expensive[kept].argmax()]", "candidate 1, not 0"),
     ],
     "leave_one_out": [
         (RIDGE + "hat @ t", "every row helped"),
