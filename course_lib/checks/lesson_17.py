@@ -21,15 +21,20 @@ def _judge(found: object, right: np.ndarray, mistakes: list[tuple[str, np.ndarra
 def batch_norm(answer: object) -> None:
     """``answer(x, scale, shift, eps)``: BatchNorm by the batch's own statistics."""
     told = [f"average over {what} as well." for what in ("pictures", "rows and columns")]
-    told += ["one mean for all channels: keep them apart.", "eps is missing under the root."]
-    told += [told[-1], "the root is missing.", "`var` divides by n - 1 unless `unbiased=False`."]
+    told += ["one mean for all channels: keep them apart."]
+    told += ["`var` divides by n - 1 unless `unbiased=False`.", *told]
+    told += 2 * ["eps is missing under the root."] + ["the root is missing."]
+    told += 2 * ["scale multiplies, shift is added last."]
     for size, eps in ((3, 0.1), (4, 0.5)):
         x, count = np.random.default_rng(0).normal(2, 3, (5, size, 2, 4)), np.arange(1.0, size + 1)
-        places = ((0, 2, 3), (2, 3), 0, (0, 1, 2, 3))
-        ways = [(x.mean(at, keepdims=True), x.var(at, keepdims=True) + eps) for at in places]
+        ways = [(x.mean(at, keepdims=True), x.var(at, ddof=less, keepdims=True) + eps)
+                for less in (0, 1) for at in ((0, 2, 3), (2, 3), 0, (0, 1, 2, 3))]  # fmt: skip
         m, v = ways[0][0], ways[0][1] - eps
-        ways += [(m, w) for w in (v, (v**0.5 + eps) ** 2, (v + eps) ** 2, v * 40 / 39 + eps)]
-        right, *mistakes = (((x - m) / v**0.5 + 5) * count[:, None, None] for m, v in ways)
+        ways += [(m, w) for w in (v, (v**0.5 + eps) ** 2, (v + eps) ** 2)]
+        normal = [(x - m) / v**0.5 for m, v in ways]
+        scale, shift = count[:, None, None], 5 * count[:, None, None]
+        right, *mistakes = (values * scale + shift for values in normal)
+        mistakes += [normal[0] * shift + scale, (normal[0] + shift) * scale]
         found = call(answer, *map(torch.tensor, (x, count, count * 5)), eps)
         _judge(found, right, list(zip(told, mistakes, strict=True)))
 
@@ -46,6 +51,7 @@ def one_by_one(answer: object) -> None:
         n, total = np.arange(1, size + 1)[:, None], np.cumsum(z, axis=0)
         mean = (prior * day + total) / (prior + n)
         means = {"that looks at pictures to come.": mean[-1],
+                 "that looks at pictures to come, and leaves out the day's mean.": z.mean(axis=0),
                  "the day's mean counts as `prior` pictures, yours as 0.": total / n,
                  "the day's mean counts as `prior` pictures, yours as 1.": (day + total) / (1 + n),
                  "a picture counts in its own mean.": (mean * (prior + n) - z) / (prior + n - 1),

@@ -27,6 +27,17 @@ def test_statistics_are_stored_or_of_the_batch_and_one_subtraction_leaves_the_me
     assert (lesson.answers(found, z, shift=1, size=1) == by_day).all()
 
 
+def test_a_memory_keeps_how_pictures_differ_from_each_other() -> None:
+    found = source()
+    ready, (conv, norm, *_) = lesson.adapting(found.end, 4), found.end
+    moments = torch.stack([norm.running_mean, norm.running_var + norm.running_mean**2])
+    for x in torch.randn(9, 2, 4, 4).split(1):
+        ready(x)
+        moments = 0.75 * moments + torch.stack([conv(x), conv(x) ** 2]).mean(dim=(1, 3, 4)) / 4
+    right = [moments[0], moments[1] - moments[0] ** 2]
+    torch.testing.assert_close([ready[1].running_mean, ready[1].running_var], right)
+
+
 def test_tent_lowers_the_entropy_with_a_copy() -> None:
     found, x = source(), torch.randn(6, 2, 4, 4).repeat(9, 1, 1, 1)
     before = [values.clone() for values in found.end.state_dict().values()]
