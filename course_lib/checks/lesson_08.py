@@ -12,7 +12,7 @@ SCRIPTS = ([0.5, 0.9, 0.7, 0.9, 0.6], [0.8, 0.3, 0.4], [0.0, 0.0])
     "Rounded down, a share below 1 is 0. When is it not?",
     "Only an epoch with as many right answers as photos has accuracy 1, and only the first such "
     "epoch is better than the best so far. Without one, the weights are those of epoch 0.",
-    right="the article's program threw its training away, unless an epoch made no mistake.",
+    right="the article's program would throw its training away, unless an epoch made no mistake.",
 )
 def kept_epoch(answer: object) -> None:
     """``answer(running_corrects, dataset_size)``: the epoch kept when quotients are rounded."""
@@ -37,6 +37,7 @@ def keep_best(answer: object) -> None:
     """``answer(model, train_epoch, validate, epochs)``: accuracies; the model is the best one."""
     for script in SCRIPTS:
         model, calls = nn.BatchNorm1d(2), {"train": 0, "validate": 0}
+        nn.init.zeros_(model.weight)
 
         def train_epoch(model: nn.Module, calls: dict = calls) -> None:
             calls["train"] += 1
@@ -55,6 +56,8 @@ def keep_best(answer: object) -> None:
             raise Wrong("validate once per epoch: it costs time, and a second look may differ.")
         compare(items(told, "a list of accuracies"), script, "return the accuracies in order.")
         kept, right = model.weight[0].item(), script.index(max(script)) + 1
+        if kept == 0:
+            raise Wrong("these are the weights from before training: begin with a best below 0.")
         if kept != right and script[int(kept) - 1] == max(script):
             raise Wrong("among equals the first is kept: ask whether it is higher.")
         if kept == len(script) != right:
@@ -80,14 +83,14 @@ def two_groups(answer: object) -> None:
         found = items(call(answer, model, rate, copies=False), "a list of two groups")
         if not all(isinstance(each, dict) and {"params", "lr"} <= each.keys() for each in found):
             raise Wrong("every group is a dictionary with 'params' and 'lr'.")
-        rates: dict[str, list[float]] = {}  # by name; parameters are told by their values
+        rates: dict[str, list[float]] = {}  # by name
         for group in found:
             one = isinstance(group["params"], torch.Tensor)
             for parameter in [group["params"]] if one else items(group["params"], "parameters"):
                 if not isinstance(parameter, nn.Parameter):
                     raise Wrong(f"'params' holds {kind(parameter)}: give the parameters.")
                 for name, own in model.named_parameters():
-                    if own.shape == parameter.shape and torch.equal(own, parameter):
+                    if own is parameter and own.requires_grad:
                         rates.setdefault(name, []).append(float(numbers(group["lr"], ())))
         if any(len(each) > 1 for each in rates.values()):
             raise Wrong("some parameters are in two groups: the head's are in model.parameters().")

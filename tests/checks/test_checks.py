@@ -48,6 +48,7 @@ def test_mistakes_are_met_with_a_hint_and_there_are_enough_of_both(number, name,
     assert len({hint for _, hint in wrong_answers(number)[name]}) >= 2
     exercise = getattr(getattr(checks, f"lesson_{number}"), name)
     assert len(exercise.hints) >= 2
+    exercise._next = 0  # whatever another test has asked before
     for turn in (1, 2):
         exercise.hint()
         assert capsys.readouterr().out.startswith(f"hint {turn} of {len(exercise.hints)}: ")

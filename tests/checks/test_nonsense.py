@@ -124,7 +124,7 @@ def test_an_answer_to_one_input_only_is_wrong_and_spoilt_arguments_spoil_nothing
 
     def spoiling(*arguments: object) -> object:
         found = task.solution()(*arguments)
-        found = found if task.name == "only_the_head" else copy.deepcopy(found)
+        found = found if task.name in ("only_the_head", "two_groups") else copy.deepcopy(found)
         for argument in arguments:
             if isinstance(argument, (np.ndarray, torch.Tensor)):
                 argument[...] = 0
