@@ -21,14 +21,14 @@ class DeviceLoader:
         self._photos = torch.stack(padded).to(device)
 
     def __len__(self) -> int:
-        return -(-len(self.labels) // self.batch_size)
+        return -(-(len(self.labels) - (self.shuffle and self.batch_size > 1)) // self.batch_size)
 
     def __iter__(self):
         device, order = self.labels.device, torch.arange(len(self.labels))
         if self.shuffle:  # drawn on the CPU and moved once, so that it never waits for the GPU
             order = torch.randperm(len(order), generator=self.generator)
             boxes = random_boxes(self._sides, self._crop).to(device)
-        for chosen in order.to(device).split(self.batch_size):
+        for chosen in order.to(device).split(self.batch_size)[: len(self)]:  # BatchNorm needs two
             images = self._to_float(self._photos[chosen])
             if self.shuffle:
                 top, left, height, width = boxes[chosen].T
