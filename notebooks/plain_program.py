@@ -1,4 +1,4 @@
-"""Fine-tune a network on photos in train/CLASS/ and val/CLASS/: copy this file and change it."""
+"""Fine-tune a network on photos in train/CLASS/ and val/CLASS/: copy and change it."""
 
 import argparse
 import copy
@@ -7,28 +7,25 @@ from urllib.error import URLError
 import torch
 import torchvision
 from matplotlib.figure import Figure
-from torch.nn import functional as F
-from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader, Subset
 from torchvision.transforms import InterpolationMode, v2
 
-settings = {"folder": "hymenoptera_data", "network": "resnet18", "weights": "", "frozen": 0}
-settings |= {"size": 224, "batch": 32, "epochs": 10, "rate": 0.001, "seed": 0, "workers": 0}
+args = {"folder": "hymenoptera_data", "network": "resnet18", "weights": "", "frozen": 0}
+args |= {"size": 224, "batch": 32, "epochs": 10, "rate": 0.001, "seed": 0, "workers": 0}
 parser = argparse.ArgumentParser()
-for name, default in settings.items():
-    parser.add_argument(f"--{name}", type=type(default), default=default, help=f"{default!r}")
+for name, value in args.items():
+    parser.add_argument(f"--{name}", type=type(value), default=value, help=f"{value!r}")
 given = parser.parse_args()
 torch.manual_seed(given.seed)
-device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-autocast = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+device = torch.device("cuda" if (gpu := torch.cuda.is_available()) else "cpu")
 
 # The pretrained network; it also says how photos have to be prepared for it
 if given.network == "resnet18":
-    model, weights = torchvision.models.resnet18(), torchvision.models.ResNet18_Weights.DEFAULT
-    seen = weights.transforms()
+    weights = torchvision.models.ResNet18_Weights.DEFAULT
+    model, seen = torchvision.models.resnet18(), weights.transforms()
     try:
-        stored = torch.load(given.weights) if given.weights else weights.get_state_dict()
-        model.load_state_dict(stored)
+        state = torch.load(given.weights) if given.weights else weights.get_state_dict()
+        model.load_state_dict(state)
     except URLError as error:
         print(f"No pretrained weights ({error.reason}): this starts from RANDOM ones.")
 else:  # efficientnet_lite0, whose weights are a package: nothing is downloaded
@@ -49,24 +46,26 @@ augment, plain = (v2.Compose([v2.ToImage(), *steps, *end]) for steps in (cut, mi
 
 # Photos to train on, to choose the epoch by (a fifth of every class), to report on
 parts = ("train", augment), ("train", plain), ("val", plain)
-photos = [torchvision.datasets.ImageFolder(f"{given.folder}/{part}", t) for part, t in parts]
+photos = [torchvision.datasets.ImageFolder(f"{given.folder}/{p}", t) for p, t in parts]
 classes, labels = photos[0].classes, torch.tensor(photos[0].targets)
-order = torch.randperm(len(labels), generator=(dice := torch.Generator().manual_seed(given.seed)))
-chosen = torch.cat([order[labels[order] == label][::5] for label in range(len(classes))]).tolist()
+assert photos[2].classes == classes, "train/ and val/ must have the same classes"
+dice = torch.Generator().manual_seed(given.seed)
+order = torch.randperm(len(labels), generator=dice)
+chosen = torch.cat([order[labels[order] == y][::5] for y in labels.unique()]).tolist()
 others = [place for place in range(len(labels)) if place not in chosen]
-how = {"batch_size": given.batch, "num_workers": given.workers, "pin_memory": device.type == "cuda"}
+how = {"batch_size": given.batch, "num_workers": given.workers, "pin_memory": gpu}
 train = DataLoader(Subset(photos[0], others), shuffle=True, generator=dice, **how)
 val, test = DataLoader(Subset(photos[1], chosen), **how), DataLoader(photos[2], **how)
 
 
 def draw(images, titles):
     """Draw up to eight normalised images in their own colours, each under its title."""
-    figure = Figure(figsize=(8, 4.6), layout="constrained")
-    for axis, image, title in zip(figure.subplots(2, 4).flat, images, titles, strict=False):
+    axes = Figure(figsize=(8, 4.6), layout="constrained").subplots(2, 4)
+    for axis, image, title in zip(axes.flat, images, titles, strict=False):
         image = image.movedim(0, 2) * torch.tensor(seen.std) + torch.tensor(seen.mean)
         axis.imshow(image.clip(0, 1).numpy())
         axis.set(title=title, xticks=[], yticks=[])
-    return figure
+    return axes[0, 0].figure
 
 
 @torch.inference_mode()
@@ -75,8 +74,8 @@ def judge(loader):
     model.eval()
     found = [(model(images.to(device)).cpu(), labels) for images, labels in loader]
     logits, labels = map(torch.cat, zip(*found, strict=True))
-    said = logits.argmax(1)
-    return said, (said == labels).double().mean().item(), F.cross_entropy(logits, labels).item()
+    said, loss = logits.argmax(1), torch.nn.functional.cross_entropy(logits, labels)
+    return said, (said == labels).double().mean().item(), loss.item()
 
 
 # A new head in place of the last layer; where the body is frozen, it alone will learn
@@ -85,7 +84,8 @@ name, last = [*model.named_children()][-1]
 setattr(model, name, torch.nn.Linear(last.in_features, len(classes)))
 *body, weight, bias = model.to(device, memory_format=torch.channels_last).parameters()
 optimizer = torch.optim.AdamW([{"params": body}, {"params": [weight, bias]}])
-scheduler = OneCycleLR(optimizer, [given.rate, 10 * given.rate], given.epochs * len(train))
+peaks, steps = [given.rate, 10 * given.rate], given.epochs * len(train)
+scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, steps)
 images, labels = next(iter(train))
 draw(images, [classes[label] for label in labels]).savefig("batch.png")
 
@@ -94,12 +94,12 @@ torch.manual_seed(given.seed)
 dice.manual_seed(given.seed)
 history, best = [], (-1.0, 0.0)
 for epoch in range(given.epochs):
-    model.train(not given.frozen)  # BatchNorm of a frozen body must not follow the batches
+    model.train(not given.frozen)  # BatchNorm of a frozen body must not follow batches
     for images, labels in train:
-        images, labels = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+        images, labels = (one.to(device, non_blocking=True) for one in (images, labels))
         optimizer.zero_grad()
-        with autocast:
-            loss = F.cross_entropy(model(images), labels)
+        with torch.autocast(device.type, torch.bfloat16, enabled=gpu):
+            loss = torch.nn.functional.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
         scheduler.step()
