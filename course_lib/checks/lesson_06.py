@@ -23,29 +23,29 @@ def is_law(value: object) -> bool:
 )
 def translated(answer: object) -> None:
     """``answer(law, relations, guards, triggers)``: the law by every mapping of its words."""
+    guards, wires = ["nobody", "patched", "laptop", "monitored"], ["everyone", "wire"]
     law = Law("contact", "vaccinated", "infected", "noisy-or")
-    guards = ["nobody", "patched", "laptop", "monitored"]
-    cases = [(law, ["link", "admin", "everyone"], guards, ["compromised", "cleaned"])]
-    law = Law("everyone", "safe", "ill", "every pair")
-    cases += [(law, ["everyone", "wire"], ["off", "nobody", "old"], ["hot"])]
-    for law, *names in cases:
+    cases = [(12, law, ["link", "admin", "everyone"], guards, ["compromised", "cleaned"])]
+    cases += [(2, law._replace(relation="everyone"), wires, ["off", "nobody", "old"], ["hot"])]
+    cases += [(1, Law("contact", "nobody", "ill", "every pair"), wires, guards, ["hot", "ill"])]
+    for expected, law, *names in cases:
         found = items(call(answer, law, *names), "a list of laws")
         if not all(map(is_law, found)):
             raise Wrong("these are no laws: `law._replace(relation=…, guard=…, trigger=…)`.")
         if any(each.form != law.form for each in found):
             raise Wrong("the form has changed: it is what is carried over.")
-        if law.relation in SHARED and any(each.relation != law.relation for each in found):
-            raise Wrong(f"{law.relation!r} means the same in both worlds: it stands for itself.")
+        for i, word in enumerate(law[:3]):
+            if word in names[i] and any(each[i] != word for each in found):
+                raise Wrong(f"{word!r} means the same in both worlds: it stands for itself.")
         if any(set(each) & (set(SHARED) - set(law)) for each in found):
             raise Wrong("a word of the law became a shared word, which means something else.")
-        if any(set(each[:3]) & (set(law[:3]) - set(SHARED)) for each in found):
+        if any(set(each[:3]) & (set(law[:3]) - set().union(*names)) for each in found):
             raise Wrong("some laws still hold a word of the first world.")
         placed = [pair for each in found for pair in zip(each, names, strict=False)]
         if any(word not in known for word, known in placed):
             raise Wrong("a word took a place of another type: relation, guard and trigger differ.")
         if len(found) != len(set(found)):
             raise Wrong("some laws are there twice.")
-        expected = 12 if law.relation == "contact" else 2
         if len(found) != expected:
             raise Wrong(f"{len(found)} laws, expected {expected}: each word with each other.")
 

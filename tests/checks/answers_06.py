@@ -2,16 +2,18 @@
 
 MAP = "def translated(law, relations, guards, triggers):\n    return "
 OWN = "[law._replace(relation=r, guard=g, trigger=t) "
+OF = "own = lambda w, ws: [w] if w in ws else sorted({*ws} - {'everyone', 'nobody'})\n    return"
+KEEP = MAP.replace("return", OF) + OWN + "for r in own(law[0], relations) "
 REVISED = "def revised(law, guards):\n    return "
 
 WRONG = {
     "translated": [
         (MAP + "[law]", "still hold a word of the first world"),
         (MAP + "list(relations)", "these are no laws"),
-        (MAP + "[law._replace(relation=r, guard=g, trigger=t) for r in relations for g in guards"
-         " for t in triggers]", "became a shared word"),
-        (MAP + "[law._replace(relation=r) for r in relations if r != 'everyone']",
-         "still hold a word"),
+        (MAP + OWN + "for r in relations for g in guards for t in triggers]", "a shared word"),
+        (KEEP + "for g in own('', guards) for t in triggers]", "'nobody' means the same"),
+        (KEEP + "for g in own(law[1], guards) for t in triggers]", "'ill' means the same"),
+        (MAP + "[law._replace(relation=r) for r in relations if r != 'everyone']", "still hold"),
         (MAP + OWN + "for r in relations if r != 'everyone' for g in guards if g != 'nobody'"
          " for t in triggers]", "stands for itself"),
         (MAP + "2 * [type(law)('link', 'patched', 'cleaned', law.form)]", "there twice"),
@@ -24,9 +26,7 @@ WRONG = {
         (REVISED + "law._replace(guard='not patched')", "a law for every guard"),
         (REVISED + "list(guards)", "these are words"),
         (REVISED + "[law._replace(relation=guard) for guard in guards]", "change the guard only"),
-        (REVISED + "[law._replace(guard=g) for g in guards if not g.startswith('not')]",
-         "negated words are missing"),
-        (REVISED + "[law._replace(guard=g) for g in guards if g != law.guard]",
-         "'laptop' is missing"),
+        (REVISED + "[law._replace(guard=g) for g in guards if ' ' not in g]", "negated words are"),
+        (REVISED + "[law._replace(guard=g) for g in guards if g != law.guard]", "'laptop' is mis"),
     ],
 }  # fmt: skip

@@ -29,8 +29,7 @@ def test_a_world_has_the_words_that_all_share_and_its_dangers_are_counted_and_gu
     assert list(path.properties) == ["nobody", "safe", "not safe"]
     assert not path.properties["nobody"].any()
     assert path.properties["not safe"].tolist() == [True, True, True, False]
-    assert np.diag(path.relations["everyone"]).tolist() == [0, 0, 0, 0]
-    assert path.relations["everyone"].sum() == 12
+    assert path.relations["everyone"].tolist() == (1 - np.eye(4)).tolist()
     states = history(([0, 2], [3]))
     assert lesson.dangers(LAW, path, states).tolist() == [[0, 2, 0, 0]]
     assert lesson.dangers(LAW._replace(guard="nobody"), path, states).tolist() == [[0, 2, 0, 1]]
@@ -61,6 +60,9 @@ def test_a_simulation_keeps_to_the_rules_and_a_tally_scores_and_a_watch_are_as_b
     assert over[1, :, 0].mean() == pytest.approx(lesson.RECOVERY, abs=0.02)
     assert active[1, :, 2:].mean() < 0.01
     assert active[..., 3].mean() < 0.01  # guarded
+    sure = np.where(np.arange(len(lesson.RATES)) == 50, 0.0, -99)
+    mixed = lesson.average({LAW: sure, LAW._replace(relation="everyone"): sure}, path, rng)(start)
+    assert np.ptp(mixed[:, 1]) == 0 and 0.2 < np.mean(mixed[:, 2] > 0.1) < 0.8  # law by run
     outbreak = history(([0], []), ([0, 1], []), ([1], [0]))
     at_risk, struck = lesson.tally(LAW._replace(guard="nobody"), path, outbreak)
     # First moment: 1 had one danger and was struck, 2 and 3 had none. Second: 2 had one, 3 none.
@@ -107,13 +109,12 @@ def test_the_search_finds_another_law_by_the_data_and_translations_respect_types
     outbreak, _ = lesson.record(truth, network, 0.1, 25, 20, np.random.default_rng(1))
     laws = lesson.translations(learned, network)
     assert lesson.search(laws, network, [lesson.watch(outbreak, 10)])[0][0] == truth
-    target = lesson.computer_network(60, 0)
     law = lesson.Law("contact", "vaccinated", "infected", "every pair")
-    found = lesson.translations(law, target)
+    found = lesson.translations(law, network)
     assert len(found) == len(set(found)) == 4 * 3 * 2
     assert lesson.Law("admin", "laptop", "cleaned", "every pair") in found
-    shared = lesson.translations(lesson.Law("everyone", "nobody", "infected", "noisy-or"), target)
-    assert {each[:2] for each in shared} == {("everyone", "nobody")}
+    shared = lesson.Law("everyone", "nobody", "cleaned", "noisy-or")
+    assert lesson.translations(shared, network) == [shared]
 
 
 def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing() -> None:
@@ -129,6 +130,5 @@ def test_a_transferred_law_forecasts_better_than_a_wrong_one_and_than_nothing() 
             areas[law].append(lesson.who_auc(runs, final, struck))
             errors[law == lesson.WORM].append(lesson.size_error(runs, final))
         errors[False].append(lesson.size_error(struck[None], final))
-    right, wrong = np.mean(areas[lesson.WORM]), np.mean(areas[lesson.WRONG])
-    assert right > 0.7 and right > wrong + 0.1
+    assert np.mean(areas[lesson.WORM]) > max(0.7, np.mean(areas[lesson.WRONG]) + 0.1)
     assert np.mean(errors[True]) < np.mean(errors[False]) / 2
