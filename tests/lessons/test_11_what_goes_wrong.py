@@ -144,8 +144,6 @@ def test_a_healthy_run_learns_and_repeats_itself() -> None:
     assert log.test > 0.8 and log.losses[-1] < log.losses[0] / 2
     assert len(log.losses) == len(log.rates) == 3 * (len(log.train_at) // 10)
     assert not set(log.train_at) & set(log.val_at)
-    lost = lesson.run(lesson.program(**part_of("other_network")), 0)
-    assert lost.test < log.test - 0.2
+    assert lesson.run(lesson.program(**part_of("other_network")), 0).test < log.test - 0.2
     first, second = (lesson.run(lesson.program(), 1) for _ in range(2))
-    assert first.losses == second.losses
-    assert first.losses != lesson.run(lesson.program(), 2).losses
+    assert first.losses == second.losses != lesson.run(lesson.program(), 2).losses
