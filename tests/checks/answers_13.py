@@ -24,8 +24,8 @@ WRONG = {
         (SHARES + "[order[i * size + rank :: steps * size] for i in range(steps)]", "other photos"),
         (SHARES + BATCHES.format("batch"), "more than once"),
         (SHARES + BATCHES.format("batch[rank : len(batch) // size * size : size]"), "by no"),
-        (SHARES + BATCHES.format("(batch if size == 1 else (batch[:1], batch[1:], [])[rank])"),
-         "have sizes"),
+        (SHARES + BATCHES.format("[batch, batch[1:], batch[:1]][rank + (size > 1)]"), "have sizes"),
+        (SHARES + BATCHES.replace("order", "sorted(order)").format("batch[rank::size]"), "not 0, "),
         (SHARES + "[order[4 * s : 4 * s + 4 if s < steps - 1 else None][rank::size]"
          " for s in range(steps)]", "differ by more than one"),
         (SHARES + "order[rank::size]", "each of 4 steps"),
