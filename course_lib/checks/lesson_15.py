@@ -16,13 +16,13 @@ def blended(answer: object) -> None:
     for out, inputs, ranks, shares in ((3, 4, (1, 2), (1.0, -0.5)), (5, 2, (2, 1, 1), (0, 1, 2))):
         pairs = [(torch.randn(r, inputs), torch.randn(out, r)) for r in ranks]
         weight = torch.randn(out, inputs)
-        found = numbers(call(answer, weight, pairs, shares, 2.0), (out, inputs), "the weights")
-        changes = [2 * s * up @ down for s, (down, up) in zip(shares, pairs, strict=True)]
-        total, whole, two = sum(changes), sum(2 * b @ a for a, b in pairs), zip(*pairs, strict=True)
+        found = numbers(call(answer, weight, pairs, shares, 3.0), (out, inputs), "the weights")
+        changes = [3 * s * up @ down for s, (down, up) in zip(shares, pairs, strict=True)]
+        total, whole, two = sum(changes), sum(3 * b @ a for a, b in pairs), zip(*pairs, strict=True)
         downs, ups = ([sum(map(torch.mul, x, way)) for way in (shares, [1] * 3)] for x in two)
-        slips = [("the changes lack `scale`.", total / 2), ("`weight` is missing.", total - weight)]
+        slips = [("the changes lack `scale`.", total / 3), ("`weight` is missing.", total - weight)]
         slips += [("every adapter goes in whole: multiply each by its share.", whole)]
-        slips += [("multiply each pair before adding.", 2 * up @ x) for up in ups for x in downs]
+        slips += [("multiply each pair before adding.", 3 * up @ x) for up in ups for x in downs]
         slips += [("that is one adapter's change: add up all.", change) for change in changes]
         said = [hint for hint, slip in slips if same(found, weight + slip, 1e-4)]
         compare(found, weight + total, [*said, "are all changes added up?"][0], tolerance=1e-4)
@@ -47,4 +47,4 @@ def low_rank(answer: object) -> None:
         mistakes |= {"the singular values are missing.": u @ w, "the sign: after - before.": -kept}
         mistakes["`svd` returns v transposed: take its first rows."] = (u * s) @ v[:, :rank].T
         said = [hint for hint, wrong in mistakes.items() if same(found, wrong, 1e-4)]
-        compare(found, kept, [*said, f"a nearer matrix of rank {rank} exists."][0], tolerance=1e-4)
+        compare(found, kept, [*said, f"it is not the nearest of rank {rank}."][0], tolerance=1e-4)

@@ -18,7 +18,7 @@ WRONG = {
         (BLEND + "share * scale * up @ down", "forget `return`"),
         (BLEND + "share * scale * down @ up\n    return weight", "your function stops"),
         (BLEND + "share * scale * up @ down\n        return weight", "one adapter's"),
-        (BLEND + "share * scale * up @ down\n    return weight / len(shares)", "added up"),
+        (BLEND + "share * scale * up @ down / len(shares)\n    return weight", "added up"),
         (BLEND + "share * scale * up @ down\n    return weight.T", "expected the weights"),
     ],
     "low_rank": [
@@ -26,7 +26,7 @@ WRONG = {
         (LOW + "-(u[:, :rank] * s[:rank]) @ v[:rank]", "the sign"),
         (LOW + "before + (u[:, :rank] * s[:rank]) @ v[:rank]", "not the change"),
         (LOW + "u[:, :rank] @ v[:rank]", "singular values are missing"),
-        (LOW + "(u[:, -rank:] * s[-rank:]) @ v[-rank:]", "a nearer matrix"),
+        (LOW + "(u[:, : rank + 1] * s[: rank + 1]) @ v[: rank + 1]", "not the nearest"),
         (LOW + "s[:rank]", "expected the change"),
     ],
 }  # fmt: skip

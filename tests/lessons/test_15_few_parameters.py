@@ -25,6 +25,6 @@ def test_padding_does_not_count_negation_turns_the_label_round_and_words_are_eve
     assert lesson.pooled(torch.arange(12.0).view(2, 3, 2), real).tolist() == [[1, 2], [8, 9]]
     texts, likes, negated, pair = lesson.opinions(("Is {1} {0}",), ("Not {1} {0}",), ("tea",))
     good = np.array([any(word in text.split() for word in lesson.GOOD) for text in texts])
-    assert len(set(texts)) == 4 * len(lesson.GOOD)
+    assert " a " not in " ".join(lesson.NEW_PLAIN + lesson.NEW_NEGATED)  # excellent, awful: an
     assert np.array_equal(likes == 1, good != negated)
-    assert negated.sum() == (pair < 8).sum() == 2 * len(lesson.GOOD) == 2 * len(lesson.BAD)
+    assert negated.sum() == (pair < 8).sum() == len({*texts}) / 2 == 2 * len(lesson.BAD)
