@@ -31,7 +31,7 @@ def undo(answer: object) -> None:
             raise Wrong("right steps in the wrong order: what was done last is undone first.")
         if same(found, given * m + s, 1e-5):
             raise Wrong("mean and std have changed places.")
-        hint = "the picture does not come back. Does each channel get its own constants?"
+        hint = "the picture does not come back. Solve for x, with each channel's own constants."
         compare(found, before, hint, tolerance=1e-5)
 
 
@@ -44,7 +44,7 @@ def undo(answer: object) -> None:
 def mixup(answer: object) -> None:
     """``answer(images, labels, share, num_classes)``: mixed images, and their labels as shares."""
     rng = torch.Generator().manual_seed(0)
-    for labels, share, classes in (([0, 1, 1], 0.7, 2), ([2, 0, 3, 0], 0.4, 4)):
+    for labels, share, classes in (([0, 1, 1], 0.7, 2), ([2, 0, 1, 0], 0.4, 4)):
         images, chosen = torch.rand(len(labels), 3, 4, 5, generator=rng), torch.tensor(labels)
         both = "two things, the mixed images and the labels as shares"
         parts = items(call(answer, images, chosen, share, classes), both, 2)

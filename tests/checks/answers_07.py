@@ -21,7 +21,7 @@ WRONG = {
         (UNDO + "(picture + m) * s", "wrong order"),
         (UNDO + "picture * m + s", "changed places"),
         (UNDO + "picture * torch.tensor(std) + torch.tensor(mean)", "stops with RuntimeError"),
-        (UNDO + "picture * s.transpose(0, 1) + m.transpose(0, 1)", "its own constants"),
+        (UNDO + "picture * s.transpose(0, 1) + m.transpose(0, 1)", "own constants"),
     ],
     "mixup": [
         (MIXUP + "before(images)", "return two things"),
@@ -31,8 +31,8 @@ WRONG = {
         (MIXUP + "share * images + (1 - share) * images.roll(-1, dims=0), one_hot", "other way"),
         (MIXUP + "share * images + (1 - share) * images.flip(0), one_hot", "meets itself"),
         (MIXUP + "(1 - share) * images + share * images.roll(1, dims=0), one_hot", "of itself"),
-        (MIXUP + "before(images), (1 - share) * one_hot + share * one_hot.roll(1, 0)",
-         "labels are not mixed as"),
+        (MIXUP + "before(images), before(one_hot[:, : labels.max() + 1])", "a column per class"),
+        (MIXUP + "before(images), before(one_hot).roll(1, 0)", "labels are not mixed as"),
     ],
     "visible_shares": [
         (SHARES + "area = height * width / mask_a.numel()\n    return 1 - area, area",
