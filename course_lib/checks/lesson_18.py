@@ -21,7 +21,7 @@ def shifted(answer: object) -> None:
             raise Wrong("what leaves on one side comes back on the other. Put zeros there.")
         if same(found, other) or same(found, np.roll(image, (down, right))):
             raise Wrong("down moves rows, right moves columns.")
-        compare(found, moved, f"wrong for down {down}, right {right}: the signs?")
+        compare(found, moved, f"wrong for down {down}, right {right}: does 0 come in? The signs?")
 
 
 @exercise(

@@ -12,9 +12,9 @@ RANK = (
 WRONG = {
     "shifted": [
         (MOVED + "np.roll(image, (down, right), axis=(0, 1))", "comes back on the other"),
-        (MOVED + "image", "the signs?"),
+        (MOVED + "image", "does 0 come in? The signs?"),
         (MOVED + "np.pad(image, 4)[4 + down : -4 + down, 4 + right : -4 + right]"
-         " if max(abs(down), abs(right)) < 4 else image", "the signs?"),
+         " if max(abs(down), abs(right)) < 4 else image", "does 0 come in? The signs?"),
         (MOVED + "np.pad(image, 4)[4 - right :, 4 - down :][: image.shape[0], : image.shape[1]]",
          "down moves rows"),
         (MOVED + "np.pad(image, ((max(down, 0), 0), (max(right, 0), 0)))", "the moved picture"),
