@@ -14,8 +14,7 @@ def shifted_intercept(answer: object) -> None:
     """``answer(weights, intercept, source, pool)``: the intercept after mean shift."""
     rng = np.random.default_rng(0)
     for size, intercept in ((3, 0.5), (5, -2.0)):
-        weights = rng.normal(size=size)
-        source, pool = rng.normal(size=(9, size)), rng.normal(size=(7, size)) + 2
+        weights, source, pool = (rng.normal(1, 1, n) for n in (size, (9, size), (7, size)))
         step = weights @ (pool.mean(axis=0) - source.mean(axis=0))
         found = numbers(call(answer, weights, intercept, source, pool), (), "the intercept")
         if same(found, -step):
@@ -46,7 +45,7 @@ def joint_space(answer: object) -> None:
             raise Wrong("the two means differ in your space: something of the gap is left.")
         gap = source.mean(axis=0) - pool.mean(axis=0)
         gap /= np.linalg.norm(gap)
-        new = np.concatenate([ours, theirs])
+        new = np.concatenate([ours, theirs]) - ours.mean(axis=0)  # coordinates from any origin
         each = np.concatenate([source - source.mean(axis=0), pool - pool.mean(axis=0)])
         if _same_up_to_turns(new, _main(each, count)):
             raise Wrong("each domain moved by its own mean: that is mean shift. Project instead.")
@@ -74,8 +73,7 @@ def _same_up_to_turns(x: np.ndarray, y: np.ndarray) -> bool:
 )
 def informed_shift(answer: object) -> None:
     """``answer(source, y, pool, share)``: mean shift, if class 0 has this share in the pool."""
-    rng = np.random.default_rng(0)
-    y = np.arange(400) % 2
+    rng, y = np.random.default_rng(0), np.arange(400) % 4 // 3  # three of four are of class 0
     means = np.array([[0.0, 0.0], [4.0, 0.0]])
     for share, away in ((0.1, np.array([1.0, 5.0])), (0.7, np.array([-2.0, 3.0]))):
         source = means[y] + 0.1 * rng.normal(size=(400, 2))
@@ -90,6 +88,8 @@ def informed_shift(answer: object) -> None:
             raise Wrong("that is plain mean shift: it takes the rare class for a change of style.")
         if same(moved[0], pool.mean(axis=0) - swapped):
             raise Wrong("the shares have changed places: `share` belongs to class 0.")
+        if same(moved[0], pool.mean(axis=0) - np.average(source, 0, np.where(y, 1 - share, share))):
+            raise Wrong("those weights come on top of the source's own shares: divide by them.")
         if same(moved[0], -away, 0.2):
             raise Wrong("the wrong way round: the source is to go to the pool.")
         step = np.round(moved[0], 1).tolist()

@@ -32,8 +32,8 @@ WRONG = {
          "the wrong way round"),
         (SHIFT + "source.mean(axis=0)) + pool.mean(axis=0)", "plain mean shift"),
         (SHIFT + f"(1 - share) * {ANTS} + share * {BEES}) + pool.mean(axis=0)", "changed places"),
-        (SHIFT + f"{ANTS} + {BEES}) / 2 + pool.mean(axis=0)", "plain mean shift"),
-        (SHIFT + f"share * {ANTS}) + pool.mean(axis=0)", "apart here"),
+        (SHIFT + "np.average(source, 0, np.where(y, 1 - share, share))) + pool.mean(0)", "divide"),
+        (SHIFT + f"{BEES}) + pool.mean(axis=0)", "apart here"),
         ("def informed_shift(source, y, pool, share):\n"
          "    return source * np.where(y == 0, share, 1 - share)[:, None]",
          "some examples move further"),
