@@ -12,7 +12,7 @@ from course_lib.checks import call, compare, exercise, numbers, same
 )
 def box_iou(answer: object) -> None:
     """``answer(a, b)`` returns the IoU of two boxes (left, top, right, bottom)."""
-    a, b = (0.0, 0.0, 4.0, 2.0), (3.0, 1.0, 5.0, 4.0)
+    a, b = (3.0, 0.0, 5.0, 3.0), (0.0, 2.0, 4.0, 4.0)
     found = numbers(call(answer, a, b), (), "the IoU")
     hints = {1: "that is the area they share. Divide it by the area of the union."}
     hints[1 / 14] = "the shared part is counted twice in your union: subtract it once."
@@ -21,7 +21,7 @@ def box_iou(answer: object) -> None:
     said = [hint for guess, hint in hints.items() if same(found, guess)]
     said += [f"these boxes share 1 of 13, {1 / 13:.3f}; it says {found:.3f}."]
     compare(found, 1 / 13, said[0])
-    for far in ((6.0, 6.0, 9.0, 9.0), (0.0, 3.0, 4.0, 7.0)):
+    for far in ((6.0, 6.0, 9.0, 9.0), (3.0, 4.0, 6.0, 8.0), (6.0, 0.0, 9.0, 2.0)):
         compare(call(answer, a, far), 0, "boxes that do not meet share nothing: their IoU is 0.")
     compare(call(answer, a, a), 1, "a box and itself have an IoU of 1.")
 

@@ -5,8 +5,7 @@ BOXES = (
     "    wide = min(a[2], b[2]) - max(a[0], b[0])\n"
     "    high = min(a[3], b[3]) - max(a[1], b[1])\n"
     "    areas = [(x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)]\n"
-    "    both = max(0, wide) * max(0, high)\n"
-    "    return "
+    "    both = max(0, wide) * max(0, high)\n    return "
 )
 REGRET = "def regret(small, large):\n    return "
 
@@ -19,7 +18,8 @@ WRONG = {
         (BOXES + "both / 13", "a box and itself"),
         (BOXES + "wide * high / (sum(areas) - wide * high)", "that do not meet"),
         (BOXES + "both, sum(areas) - both", "one number"),
-        (BOXES + "0", "share 1 of 13"),
+        (BOXES + "wide * max(0, high) / (sum(areas) - both)", "that do not meet"),
+        (BOXES.replace("max(a[0], b[0])", "b[0]") + "both / (sum(areas) - both)", "share 1 of 13"),
     ],
     "regret": [
         (REGRET + "large[np.argmax(small)] - large.max()", "the sign"),
