@@ -15,10 +15,10 @@ from course_lib.checks import Wrong, call, compare, exercise, numbers, positions
 def balanced_accuracy(answer: object) -> None:
     """``answer(labels, predicted)``: the mean recall over the classes that occur."""
     labels = np.array([0] * 8 + [1] * 2 + [3] * 2)
-    predicted = np.array([0] * 6 + [1] * 2 + [1, 0] + [0, 1])
+    predicted = np.array([0] * 6 + [1] * 2 + [1, 0] + [1, 1])
     nan = "nan: some class has no picture, and the mean over nothing is nan. Leave it out."
     found = numbers(call(answer, labels, predicted), (), "the mean recall", nan)
-    recalls, precisions = (0.75 + 0.5 + 0) / 3, (6 / 8 + 1 / 4) / 2
+    recalls, precisions = (0.75 + 0.5 + 0) / 3, (6 / 7 + 1 / 5) / 2
     if same(found, 7 / 12):
         raise Wrong("this is plain accuracy: each picture counts the same, not each class.")
     if same(found, 1.25 / 4):
@@ -28,8 +28,8 @@ def balanced_accuracy(answer: object) -> None:
         raise Wrong(f"this goes through what was predicted. {recall}.")
     hint = f"with recalls of 0.75, 0.5 and 0 the answer is {recalls:.3f}, not {found:.3f}."
     compare(found, recalls, hint)
-    labels, predicted = np.array([1, 1, 1, 1, 4]), np.array([1, 4, 1, 1, 4])
-    compare(call(answer, labels, predicted), 0.875, "with recalls of 0.75 and 1 it is wrong.")
+    labels, predicted = np.array([1, 1, 1, 1, 4]), np.array([1, 2, 1, 1, 4])
+    compare(call(answer, labels, predicted), 0.875, "a class that is only predicted has no recall.")
 
 
 @exercise(

@@ -18,8 +18,8 @@ WRONG = {
          "which share was found"),
         (BALANCED + "[np.mean(predicted[labels == k] == k) for k in np.unique(labels)]",
          "one number"),
-        (BALANCED + "np.sum([np.mean(predicted[labels == k] == k) for k in np.unique(labels)])",
-         "not 1.250"),
+        (BALANCED + "sum([np.mean(predicted[labels == k] == k) for k in set(labels)])", "1.250"),
+        (BALANCED + "recall_score(labels, predicted, average='macro', zero_division=0)", "only"),
     ],
     "adjusted_classes": [
         (ADJUST + "logits.argmax(axis=1)", "nothing was subtracted"),
