@@ -30,9 +30,9 @@ def paired(answer: object) -> None:
         raise Wrong("that is for runs that share nothing. These share splits: subtract first.")
     expected = gap.std(ddof=1) / 2
     compare(error, expected, f"the standard error is {expected:.4f}, not {error:.4f}.")
-    more = np.array([0.5, 0.7, 0.6, 0.9, 0.8]), np.array([0.6, 0.6, 0.5, 0.7, 0.9])
-    other = [0.04, (more[0] - more[1]).std(ddof=1) / math.sqrt(5)]
-    compare(call(answer, *more), other, "it is right for four seeds only: use their number.")
+    more = np.array([0.6, 0.6, 0.5, 0.7, 0.9]), np.array([0.5, 0.7, 0.6, 0.9, 0.8])
+    other = [-0.04, (more[0] - more[1]).std(ddof=1) / math.sqrt(5)]
+    compare(call(answer, *more), other, "five seeds, `b` ahead: use their number, keep the sign.")
 
 
 @exercise(

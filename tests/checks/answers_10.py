@@ -8,11 +8,11 @@ WRONG = {
         (PAIRED + "-gap.mean(), gap.std(ddof=1) / len(gap) ** 0.5", "the sign"),
         (PAIRED + "gap.mean(), gap.std(ddof=1)", "spread of one difference"),
         (PAIRED + "gap.mean(), gap.std() / len(gap) ** 0.5", "ddof=1"),
-        (PAIRED + "gap.mean(), ((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(gap)) ** 0.5",
-         "share nothing"),
+        (PAIRED + "gap.mean(), (np.var([a, b], 1, ddof=1).sum() / len(gap)) ** 0.5", "nothing"),
         (PAIRED + "np.median(gap), gap.std(ddof=1) / len(gap) ** 0.5", "mean of the differences"),
         (PAIRED + "gap.mean(), gap.std(ddof=1) / len(gap)", "the standard error is"),
         (PAIRED + "gap.mean(), gap.std(ddof=1) / 2", "use their number"),
+        (PAIRED + "abs(gap.mean()), gap.std(ddof=1) / len(gap) ** 0.5", "keep the sign"),
         (PAIRED + "gap.mean()", "2 numbers"),
     ],
     "photos_needed": [

@@ -63,7 +63,7 @@ def test_training_repeats_itself_shows_each_photo_once_an_epoch_and_draws_are_ba
 
 
 def test_memory_of_a_step_by_hand_grows_with_the_batch_and_shrinks_with_freezing() -> None:
-    inputs, targets = torch.randn(7, 10), torch.zeros(7, dtype=torch.long)
+    inputs, targets = torch.randn(70, 10)[:7], torch.zeros(70, dtype=torch.long)[:7]  # as slices
     network = nn.Linear(10, 2)
     # 22 weights three times over; set aside: inputs, log-softmax, labels, and a scalar's worth.
     found = lesson.training_memory(network, inputs, targets)
