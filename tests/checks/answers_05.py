@@ -2,15 +2,16 @@
 
 NEED = "def labels_needed(counts, accuracies, level):\n    "
 INF = NEED + "if level > max(accuracies): return np.inf\n    return float("
+LOG = "np.exp(np.interp(level, accuracies, np.log(counts)))"
 CUT = "def cut(layers, depth):\n    return "
 CLIP = "def clipped(gradient, limit):\n    return "
 
 WRONG = {
     "labels_needed": [
         (INF + "np.interp(level, accuracies, counts))", "interpolate in its logarithm"),
-        (INF + "np.interp(level, accuracies, np.log10(counts)))", "the count that reached it"),
-        (NEED + "return float(np.exp(np.interp(level, accuracies, np.log(counts))))",
-         "`math.inf`"),
+        (INF + "np.interp(level, accuracies, np.log10(counts)))", "turn it back into a number"),
+        (INF.replace(">", ">=") + f"{LOG})", "the count that reached it"),
+        (NEED + f"return float({LOG})", "`math.inf`"),
         (NEED + "return float(np.exp(np.interp(level, accuracies, np.log(counts), right=np.inf,"
          " left=0)))", "the first count is enough"),
         (INF + "np.sqrt(np.interp(level, accuracies, np.square(counts))))", "are 31.6, not"),

@@ -65,8 +65,7 @@ def test_training_learns_repeats_itself_clips_its_steps_and_has_a_rate_for_the_h
         runs.append(lesson.train(network, x, y, 0.05, 60, seed=3))
         assert lesson.accuracy(network, x_test, y_test) > 0.85
     assert runs[0] == runs[1] and len(runs[0]) == 60 and runs[0][-1] < runs[0][0] / 2
-    x, y = clouds(0)
-    network = nn.Sequential(nn.Linear(4, 2))
+    (x, y), network = clouds(0), nn.Sequential(nn.Linear(4, 2))
     before = nn.utils.parameters_to_vector(network.parameters()).clone()
     lesson.train(network, 1e4 * x, y, 0.5, 1, seed=0, clip=1.0)
     moved = nn.utils.parameters_to_vector(network.parameters()) - before
