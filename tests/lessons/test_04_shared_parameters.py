@@ -53,8 +53,7 @@ def test_a_related_source_and_few_labels_beat_either_and_leave_one_out_tells_a_g
         rng = np.random.default_rng(100 + seed)
         x = rng.normal(size=(WIDTH // 2, WIDTH))
         y = x @ target + 0.1 * rng.normal(size=len(x))
-        near = lesson.shrink(x, y, source, 1.0)
-        zero = lesson.shrink(x, y, np.zeros(WIDTH), 1.0)
+        near, zero = (lesson.shrink(x, y, centre, 1.0) for centre in (source, np.zeros(WIDTH)))
         errors.append([np.linalg.norm(w - target) for w in (near, zero, source)])
     near, zero, source = np.mean(errors, axis=0)
     assert near < 0.8 * source and near < 0.6 * zero
@@ -75,12 +74,14 @@ def test_a_related_source_and_few_labels_beat_either_and_leave_one_out_tells_a_g
 def test_a_pull_is_a_squared_distance_and_holds_a_network() -> None:
     torch.manual_seed(0)
     x, y = np.random.default_rng(0).normal(size=(20, 5)), np.repeat([-1.0, 1.0], 10)
-    net = lesson.network(5, hidden=3)
+    net = lesson.network(5, hidden=8)
     here = [parameter.detach().clone() for parameter in net.parameters()]
     assert lesson.pull_to(net, here, 2.0)().item() == 0
     squares = sum((parameter**2).sum() for parameter in here)
     assert lesson.pull_to(net, [0 * w for w in here], 2.0)().item() == pytest.approx(2 * squares)
-    lesson.train([net], [(net, x, y)], lesson.pull_to(net, here, 1000.0))
+    lesson.train([net], [], lesson.pull_to(net, [0] * 4, 0.05), steps=1)
+    torch.testing.assert_close(net[0].weight, 0.98 * here[0])  # decays by 1 - 0.2 * 2 * 0.05
+    lesson.train([net], [(net, x, y)], lesson.pull_to(net, here, 1.0))
     held = lesson.pull_to(net, here, 1.0)().item()
     lesson.train([net], [(net, x, y)], steps=200)
     assert held < 0.1 * lesson.pull_to(net, here, 1.0)().item() and lesson.score(net, x, y) > 0.9
@@ -97,5 +98,4 @@ def test_the_prior_is_that_of_statsmodels_and_pays_where_a_colony_has_few_worker
     shared = lesson.fit_lines(head, body)["shared prior"]
     np.testing.assert_allclose(shared, fit.fe_params.to_numpy() + effects, atol=1e-6)
     error = lesson.colonies(seed=1, size=5)
-    assert error["shared prior"] < 0.9 * error["own least squares"]
-    assert error["shared prior"] < 0.9 * error["pooled"]
+    assert error["shared prior"] < 0.9 * min(error["own least squares"], error["pooled"])
