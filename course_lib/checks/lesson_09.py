@@ -74,9 +74,9 @@ def freeze_for_good(answer: object) -> None:
     """``answer(model)`` freezes the backbone so that ``model.train()`` does not undo it."""
     for model in (_toy(6, 1), _toy(9, 2)):
         x = torch.randn(8, 4, generator=torch.Generator().manual_seed(1)) + 3
-        healthy = copy.deepcopy(model.backbone).eval()
-        weights, statistics = dict(model.backbone.named_parameters()), healthy.state_dict()
-        head = copy.deepcopy(model.head.state_dict())
+        healthy, head = copy.deepcopy(model.backbone).eval(), copy.deepcopy(model.head.state_dict())
+        body, weights = model.backbone.state_dict(), dict(model.backbone.named_parameters())
+        statistics = {n: v for n, v in healthy.state_dict().items() if "tracked" not in n}
         found = call(answer, model, copies=False, needed=False)
         model = model if found is None else found
         if not isinstance(model, nn.Module) or not {"backbone", "head"} <= model._modules.keys():
@@ -85,9 +85,8 @@ def freeze_for_good(answer: object) -> None:
             raise Wrong("the head is frozen too, so nothing learns.")
         for _ in range(2):
             _step(model, x)
-        after = model.backbone.state_dict()
+        after = {**body, **model.backbone.state_dict()}  # in a wrapper it has other names
         moved = {name for name in statistics if not torch.equal(after[name], statistics[name])}
-        moved -= {name for name in moved if "tracked" in name}  # a counter, which changes nothing
         if any(p.grad is not None for p in weights.values()) or moved & weights.keys():
             raise Wrong("the backbone's weights get gradients, or are not what they were.")
         if moved:
@@ -95,7 +94,8 @@ def freeze_for_good(answer: object) -> None:
         if not torch.allclose(model.backbone(x), healthy(x)):
             hint = "after `model.train()` the features are others, though nothing else has changed"
             raise Wrong(f"{hint}: normalised by the batch, or thinned by dropout.")
-        if not model.head.training:
-            raise Wrong("the head stays in evaluation mode; a dropout in it would be off.")
+        learns, _ = model.head.training, model.eval()
+        if not learns or model.head.training:
+            raise Wrong("`model.train()` and `model.eval()` must still switch the head's own mode.")
         if all(torch.equal(head[name], now) for name, now in model.head.state_dict().items()):
             raise Wrong("the head did not learn in two steps.")

@@ -7,13 +7,11 @@ STAY = "model.backbone.requires_grad_(False)\n    model.backbone.eval()\n    "
 
 WRONG = {
     "running_statistics": [
-        (NEW + "return momentum * mean + (1 - momentum) * m, momentum * variance",
-         "share of the new batch"),
+        (NEW + "return momentum * mean + (1 - momentum) * m, v", "share of the new batch"),
         (NEW + "return m, v", "the batch alone"),
         (RUNNING + "new = batch.mean(0)\n    return (1 - momentum) * mean + momentum * new,"
          " (1 - momentum) * variance + momentum * batch.var(0, unbiased=False)", "n - 1"),
-        (NEW + "return (1 - momentum) * mean + momentum * m,"
-         " (1 - momentum) * variance + momentum * v.sqrt()", "standard deviation"),
+        (NEW + "return mean.lerp(m, momentum), variance.lerp(v.sqrt(), momentum)", "deviation"),
         (NEW + "return (1 - momentum) * mean + momentum * m", "two things"),
         (NEW + "return mean + momentum * m, variance + momentum * v", "is off"),
         (NEW + "return (1 - momentum) * mean + momentum * m, variance", "not the spread"),
@@ -21,6 +19,8 @@ WRONG = {
     "freeze_for_good": [
         (FREEZE + "model.backbone.requires_grad_(False)\n    return model", "have drifted"),
         (FREEZE + STAY + "return model", "have drifted"),
+        (FREEZE + STAY + "model.backbone = torch.nn.Sequential(model.backbone)\n    return model",
+         "have drifted"),
         (FREEZE + "model.backbone.eval()\n    model.backbone.train = lambda mode=True:"
          " model.backbone\n    return model", "get gradients"),
         (FREEZE + "model.backbone.requires_grad_(False)\n    for m in model.backbone.modules():\n"
@@ -30,8 +30,8 @@ WRONG = {
          "            m.train = lambda mode=True, m=m: m\n    return model", "thinned by dropout"),
         (FREEZE + STAY + "model.train = lambda mode=True: model.eval()\n    return model",
          "RecursionError"),
-        (FREEZE + STAY + "model.train = lambda mode=True: model\n    model.head.eval()\n"
-         "    return model", "in evaluation mode"),
+        *((FREEZE + STAY + f"model.train = lambda mode=True: model\n    {more}return model",
+           "switch the head's own mode") for more in ("", "model.head.eval()\n    ")),
         (FREEZE + "return model.requires_grad_(False)", "nothing learns"),
     ],
 }  # fmt: skip

@@ -35,5 +35,5 @@ def test_bytes_for_the_backward_pass_and_for_the_optimiser() -> None:
     lesson = definitions("09", place=CPU)
     kept, state = lesson.megabytes(nn.Linear(8, 2), torch.zeros(16, 8))
     assert kept * 1e6 == 4 * 16 * 8 and round(state * 1e6) == 12 * (8 * 2 + 2)
-    frozen = nn.Linear(8, 2).requires_grad_(False)
-    assert lesson.megabytes(frozen, torch.zeros(16, 8)) == (0, 0)
+    assert lesson.megabytes(nn.Linear(8, 2).requires_grad_(False), torch.zeros(16, 8)) == (0, 0)
+    assert round(lesson.megabytes(nn.BatchNorm1d(8), torch.zeros(16, 8))[0] * 1e6) == 4 * 8 * 18
