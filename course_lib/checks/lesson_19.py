@@ -17,8 +17,7 @@ def updated(answer: object) -> None:
         q, reward, ended = rng.random((len(run), 5, 4)), rng.random(len(run)), run % 2 == 1
         state, action, after = rng.integers((5, 4, 5), size=(len(run), 3)).T
         found = numbers(call(answer, q, state, action, reward, after, ended, 0.7, 0.9), q.shape)
-        best, expected, on = q[run, after].max(axis=1), q.copy(), ~ended
-        entry = run, state, action
+        best, expected, on, entry = q[run, after].max(1), q.copy(), ~ended, (run, state, action)
         for later, rate, hint in (
             (0.9 * best, 0.7, "an episode that has ended has no future: leave it out there."),
             (best * on, 0.7, "the future counts less: `discount`."),

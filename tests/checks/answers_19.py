@@ -20,7 +20,7 @@ WRONG = {
         (UPDATED + "    later = ~ended * discount * q[run, after].mean(1)\n" + MOVE, "not"),
         (UPDATED + "    rate = 1\n" + MOVE, "the share `rate`"),
         (UPDATED + "    q[:, state, action] += rate\n    return q", "only `q[i, state[i]"),
-        (UPDATED + "    reward = 0\n" + MOVE, "agent 0, `ended` False: 0.270 becomes 1.186, not"),
+        (UPDATED + "    reward = 0\n" + MOVE, "agent 3, `ended` True: 0.405 becomes 0.671, not"),
         (UPDATED + "    return q[run, state]", "expected"),
     ],
     "turned": [
