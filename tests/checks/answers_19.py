@@ -17,16 +17,16 @@ WRONG = {
     "updated": [
         (UPDATED + "    later = discount * q[run, after].max(1)\n" + MOVE, "has no future"),
         (UPDATED + "    later = later / discount\n" + MOVE, "counts less"),
-        (UPDATED + "    later = ~ended * discount * q[run, after].mean(1)\n" + MOVE, "right n"),
+        (UPDATED + "    later = ~ended * discount * q[run, after].mean(1)\n" + MOVE, "not"),
         (UPDATED + "    rate = 1\n" + MOVE, "the share `rate`"),
-        (UPDATED + "    q[:, state, action] += rate\n    return q", "more than one entry"),
-        (UPDATED + "    reward = 0\n" + MOVE, "not the right numbers"),
+        (UPDATED + "    q[:, state, action] += rate\n    return q", "only `q[i, state[i]"),
+        (UPDATED + "    reward = 0\n" + MOVE, "agent 3, `ended` True: 0.405 becomes 0.671, not"),
         (UPDATED + "    return q[run, state]", "expected"),
     ],
     "turned": [
-        (TURNED + "q[states]", "translate both"),
-        (TURNED + "q[:, [1, 2, 3, 0]]", "translate both"),
-        (TURNED + "q[back][:, [3, 0, 1, 2]]", "the other way"),
-        (TURNED + "q", "not at all"),
+        (TURNED + "q[states]", "right becomes up"),
+        (TURNED + "q[:, [1, 2, 3, 0]]", "elsewhere"),
+        (TURNED + "q[back][:, [3, 0, 1, 2]]", "puts the states elsewhere"),
+        (TURNED + "q[states][:, [3, 0, 1, 2]]", "states right, actions wrong"),
     ],
 }  # fmt: skip
