@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-SPLITS = ("train", "val")
+SPLITS = {"train": "train", "val": ("val", "dev", "test")}  # how its other names begin
 
 # Name to folder below data/. The course draws its own insects; the article's photos are fetched.
 KNOWN = {
@@ -63,10 +63,8 @@ def find(dataset: str | Path) -> Path:
     if own := name == "hymenoptera" and os.environ.get(HYMENOPTERA_DIR):
         folder, advice = Path(own).expanduser(), f"{HYMENOPTERA_DIR} says so: correct or unset it."
     elif name in KNOWN:
-        folder, advice = (
-            data_dir() / KNOWN[name],
-            "Get it back: 'git checkout -- data/insects'.",
-        )
+        folder = data_dir() / KNOWN[name]
+        advice = "Get it back: 'git checkout -- data/insects'."
         if name == "hymenoptera":
             fetch = "'python -m course_lib download hymenoptera'"
             advice = f"Run {fetch}, or set {HYMENOPTERA_DIR} to a copy of them; or use 'insects'."
@@ -83,14 +81,16 @@ def find(dataset: str | Path) -> Path:
 
 
 def _check_splits(folder: Path, advice: str = "") -> None:
-    if missing := [f"{split}/" for split in SPLITS if not (folder / split).is_dir()]:
+    if missing := [split for split in SPLITS if not (folder / split).is_dir()]:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is not there. {advice}")
         there = visible(folder)
-        lacks = f"{folder} has no {' and no '.join(missing)}, only {[p.name for p in there[:9]]}"
+        lacks = f"{folder} has no {'/ and no '.join(missing)}/, only {[p.name for p in there[:9]]}"
         near = [p for p in (folder.parent, *there) if all((p / s).is_dir() for s in SPLITS)]
-        helps = f"'python -m course_lib split {folder} --val 0.2' divides what are classes"
-        guess = f"Is {near[0]} meant?" if near else f"Rename what stands for a split; {helps}."
+        like = {s: [p.name for p in there if p.name.lower().startswith(SPLITS[s])] for s in missing}
+        rename = " and ".join(f"{' or '.join(them)} to {s}" for s, them in like.items() if them)
+        helps = f"'python -m course_lib split {folder} --val 0.2' divides what are classes."
+        guess = f"Is {near[0]} meant?" if near else f"Rename {rename}." if rename else helps
         raise FileNotFoundError(f"{lacks}. {advice or guess}")
 
 
