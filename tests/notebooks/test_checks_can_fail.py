@@ -25,8 +25,9 @@ SAID = ("Wrong", "Right", "Wrong")
 OPTIONS = [f"<details><summary>{n}</summary>{said}. So.</details>" for n, said in enumerate(SAID)]
 QUESTIONS = ["\n\n".join([f"**{n}.** How many?", *OPTIONS]) for n in (1, 2, 3)]
 QUIZ = "\n\n".join(["## Quick quiz", *QUESTIONS])
-SHOW = f"""display({{"image/png": "{PIXEL}", "text/plain": "{ALT}"}},
-        metadata={{"image/png": {{"alt": "{ALT}"}}}}, raw=True)"""
+SHOW = f"""alt = "{ALT}"
+display({{"image/png": "{PIXEL}",
+         "text/plain": alt}}, metadata={{"image/png": {{"alt": alt}}}}, raw=True)"""
 VERDICT = "Do ants win? holds: +0.100 ± 0.020 (3 seeds)\n"
 IGNORE = "nbval-ignore-output"
 Change = Callable[[NotebookNode], object]
@@ -107,10 +108,7 @@ BROKEN: list[tuple[str, Change]] = [
     ("metadata_are_minimal", lambda nb: nb.cells[1].metadata.update(papermill={})),
     ("metadata_are_minimal", lambda nb: nb.cells[1].metadata.update(jupyter={"outputs_hidden": 1})),
     ("metadata_are_minimal", lambda nb: nb.cells[3].outputs[0].metadata.update(isolated=True)),
-    (
-        "no_attachments_and_no_widgets",
-        lambda nb: nb.cells[0].update(attachments={"a.png": {"image/png": PIXEL}}),
-    ),
+    ("no_attachments_and_no_widgets", lambda nb: nb.cells[0].update(attachments={"a.png": {}})),
     ("no_attachments_and_no_widgets", lambda nb: nb.metadata.update(widgets={})),
     (
         "no_attachments_and_no_widgets",
@@ -185,6 +183,8 @@ BROKEN: list[tuple[str, Change]] = [
     ("it_is_short", add_output(stream("equal: True\nless: False\n" * 3))),
     ("it_is_short", set_source(0, OPENING + " word" * 2700)),
     ("it_is_short", set_source(2, "print(ants, place)\n" * 350)),
+    ("it_is_short", set_source(2, "print(ants, place)  # " + "x" * 80)),
+    ("it_is_short", set_source(7, f"{QUIZ}\n```python\n{'x' * 89}\n```")),
     ("it_is_short", lambda nb: nb.cells.extend(new_markdown_cell("More.") for _ in range(63))),
 ]
 BY_NAME = {rule.__name__: rule for rule in rules.RULES}

@@ -201,11 +201,10 @@ def test_an_epoch_on_a_gpu_shows_every_photo_once(uneven):
         assert (images.dtype, images.shape) == (torch.float32, (20, 3, 16, 16))
         assert (images.mean(dim=(1, 2, 3)) > 0).int().tolist() == order  # bees are bright
         assert sorted(order) == uneven.labels
-    for size, lengths in ((19, [19]), (1, [1] * 20)):  # one photo alone stops BatchNorm
-        loader = resident(uneven, batch_size=size)
-        assert [len(images) for images, _ in loader] == lengths and len(loader) == len(lengths)
     judged = loaders.Photos(images_of(uneven.paths[0].parents[2]), PLAIN)
-    assert [len(images) for images, _ in resident(judged, False, 9)] == [9, 1]
+    for photos, size, sizes in ((uneven, 19, [19]), (uneven, 1, [1] * 20), (judged, 9, [9, 1])):
+        loader = resident(photos, photos is uneven, size)  # one photo alone stops BatchNorm
+        assert [len(images) for images, _ in loader] == sizes and len(loader) == len(sizes)
 
 
 @pytest.mark.parametrize("size", [8, 16, 80])
