@@ -38,7 +38,6 @@ def test_the_folder_is_what_the_lesson_says_and_every_fault_planted_is_found(gro
     assert {picture.size for picture in found.pictures} == {(256, 256), (256, 176)}
     of_class = {name: [p.grey for p in found.pictures if p.label == name] for name in CLASSES}
     assert all(0 < np.mean(greys) < 0.4 for greys in of_class.values())
-    whole = datasets.scan(grounds)
     lesson.plant(grounds)
     found = audit.audit(grounds)
     counts = {"unreadable": 7, "not taken": 1, "two labels": 2, "in train and val": 1}
@@ -46,7 +45,7 @@ def test_the_folder_is_what_the_lesson_says_and_every_fault_planted_is_found(gro
     assert [path.name for path in paths(found, "in train and val")] == ["copy.jpg"]
     assert {path.name for path in paths(found, "look alike")} == lesson.SEEN_TWICE
     left = {path for split in datasets.SPLITS for path, _ in found.listing().files[split]}
-    before = {path for split in datasets.SPLITS for path, _ in whole.files[split]}
+    before = {path for split in datasets.SPLITS for path, _ in listing.files[split]}
     assert left - set(paths(found, "look alike")) == before - set(paths(found, "two labels"))
 
 
@@ -66,7 +65,7 @@ def test_every_remedy_helps_a_rare_class_seeds_repeat_and_validation_trains_noth
     features = torch.randn(200, 1280, generator=torch.Generator().manual_seed(0)) * 0.05
     features[:, 0] += labels * 3
     given = {"features": features, "labels": labels, "test_features": features}
-    given |= {"test_labels": labels, "rarest": 1, "epochs": 6}
+    given |= {"test_labels": labels, "rarest": 1, "epochs": 6, "seen": {"same": (features,) * 2}}
     lesson = definitions("12", classes=("many", "few"), learning_rate=0.02, **given)
     (heads, held_out), (again, _), (other, _) = (lesson.candidates(seed) for seed in (0, 0, 1))
     few, rare = lesson.EPOCHS[0], lesson.features[lesson.labels == 1]
@@ -77,9 +76,10 @@ def test_every_remedy_helps_a_rare_class_seeds_repeat_and_validation_trains_noth
         assert torch.equal(head.weight, again[name].weight)
         assert not torch.equal(head.weight, other[name].weight)
     rows = list(lesson.measured(0))
-    ways = [row["method"] for row in rows]
-    assert ways.count("plain") == len(lesson.EPOCHS)
-    assert ways.count("resampling") == len(lesson.EPOCHS) * len(lesson.STRENGTHS)
+    plain, sized = [r for r in rows if r["method"] == "plain"], list(lesson.by_size(0))
+    assert (len(plain), len(rows)) == (len(lesson.EPOCHS), len(lesson.EPOCHS) * 10)
+    for name in ("epochs", "val", "score", "rare"):  # as many pixels: the same heads
+        assert [row[name] for row in sized] == [row[name] for row in plain]
     lesson.features[held_out] += 100
     again, _ = lesson.candidates(0)
     assert all(torch.equal(heads[name].weight, again[name].weight) for name in heads)
