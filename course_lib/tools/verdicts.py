@@ -34,9 +34,9 @@ def collect(notebooks: Path, output: Path, only: Sequence[str] = ()) -> str:
             answers = [column.get(lesson.name, {}).get(question, "–") for column in columns]
             rows.append((lesson.name[:2], question, *answers))
     rows.sort(key=lambda row: row[0])
-    said = [[answer.partition(":")[0] for answer in row[2:] if answer != "–"] for row in rows]
-    several = [answers for answers in said if len(answers) > 1]
-    agree = sum(len(set(answers)) == 1 for answers in several)
+    several = [{*row[2:]} - {"–"} for row in rows]
+    several = [answers for answers in several if len(answers) > 1]  # the data set takes part
+    agree = sum(len({answer.partition(":")[0] for answer in row}) == 1 for row in several)
     text = lessons.render("verdicts.md", rows=rows, several=several, agree=agree)
     lessons.write(notebooks / TABLE, text)
     return text

@@ -29,8 +29,7 @@ def paths(found: audit.Audit, kind: str) -> list[Path]:
 def test_the_folder_is_what_the_lesson_says_and_every_fault_planted_is_found(grounds: Path) -> None:
     found = audit.audit(grounds)
     assert {problem.kind for problem in found.problems} == {"imbalance"}
-    listing = datasets.scan(grounds)
-    assert listing.classes == CLASSES
+    assert (listing := datasets.scan(grounds)).classes == CLASSES
     counts = [listing.counts(split) for split in datasets.SPLITS]
     assert counts[0]["soil"] == 10 and counts[0]["paper"] > 3 * counts[0]["bark"]
     assert all(max(count, key=count.get) == "paper" for count in counts)

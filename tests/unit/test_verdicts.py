@@ -9,9 +9,8 @@ from course_lib.tools import lessons, verdicts
 
 
 def write_lesson(folder: Path, name: str, parameters: str, said: str) -> None:
-    printed = new_output("stream", name="stdout", text=said)
-    cell = new_code_cell(parameters, metadata={"tags": ["parameters"]}, outputs=[printed])
-    write_notebook(folder / f"{name}.ipynb", cell)
+    how = {"metadata": {"tags": ["parameters"]}, "outputs": [new_output("stream", text=said)]}
+    write_notebook(folder / f"{name}.ipynb", new_code_cell(parameters, **how))
 
 
 def test_each_question_has_its_answers_and_rows_of_others_stay(tmp_path, monkeypatch) -> None:
@@ -20,23 +19,25 @@ def test_each_question_has_its_answers_and_rows_of_others_stay(tmp_path, monkeyp
     def run(notebooks, output, *, overrides, only, folder=None, before=()):
         asked.append((output.name, dict(overrides)["dataset"], only, folder))
         answer = "holds: +0.2 ± 0.1 (3 seeds)" if output.name == "fresh" else "does not hold: -0.1"
-        return output, [lessons.Result("01_a", "A", {}, "", verdicts={"Better?": answer})]
+        said = {"Better?": answer, "Same?": "holds: +1.0"}
+        return output, [lessons.Result("01_a", "A", {}, "", verdicts=said)]
 
     monkeypatch.setattr(lessons, "run", run)
     monkeypatch.setattr(verdicts, "_rendered", lambda output: output / "drawn")
-    write_lesson(tmp_path, "01_a", 'dataset = "insects"', "Better? holds: +0.1 ± 0.0 (3 seeds)\n")
+    better = ("holds: +0.1 ± 0.0 (3 seeds)", "holds: +0.2 ± 0.1 (3 seeds)", "does not hold: -0.1")
+    said = f"Better? {better[0]}\nSame? holds: +1.0\n"
+    write_lesson(tmp_path, "01_a", 'dataset = "insects"', said)
     write_lesson(tmp_path, "02_b", "seeds = 3", "equal: True\nFaster? too close to call: +0.0\n")
     text = verdicts.collect(tmp_path, tmp_path / "runs")
     drawn = str(tmp_path / "runs" / "drawn")
     assert asked == [("fresh", drawn, ["01_a"], None), ("photos", "hymenoptera", ["01_a"], None)]
-    better = ("holds: +0.1 ± 0.0 (3 seeds)", "holds: +0.2 ± 0.1 (3 seeds)", "does not hold: -0.1")
     faster = ("too close to call: +0.0", "–", "–")
-    assert verdicts.read(tmp_path) == [("01", "Better?", *better), ("02", "Faster?", *faster)]
-    counted = "Of 1 questions that were asked of more than one data set"
-    assert text.endswith(f"{counted}, 0 have the same answer on all.\n")
+    rows = [("01", "Better?", *better), ("01", "Same?", *["holds: +1.0"] * 3)]
+    assert verdicts.read(tmp_path) == [*rows, ("02", "Faster?", *faster)]
+    assert "\nOf 1 questions that depend on the data set, 0 have the same answer on all." in text
     write_lesson(tmp_path, "02_b", "seeds = 3", "Cheaper? holds: +1.0\n")
     verdicts.collect(tmp_path, tmp_path / "runs", only=["02"])
-    assert [row[:2] for row in verdicts.read(tmp_path)] == [("01", "Better?"), ("02", "Cheaper?")]
+    assert [row[1] for row in verdicts.read(tmp_path)] == ["Better?", "Same?", "Cheaper?"]
     assert len(asked) == 2  # a lesson without photos is not run
 
 
