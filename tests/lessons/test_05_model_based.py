@@ -6,7 +6,7 @@ import torch
 from notebook_code import definitions
 from torch import nn
 
-lesson = definitions("05", momentum=0.9)
+lesson = definitions("05", momentum=0.9, where="cpu")
 
 
 @pytest.fixture(scope="module")
