@@ -253,7 +253,7 @@ def build_parser() -> Parser:
     option("--preset", "NAME", "of presets.toml: default, smoke (does everything run?) or article")
     given = "a parameter for every lesson that has it, as in '-p epochs 5'; may be repeated"
     option("-p", ("NAME", "VALUE"), given, dest="overrides", nargs=2, action="append", default=[])
-    option("--cell-timeout", "SECONDS", "a cell that takes longer fails (default: 1800)", positive)
+    option("--cell-timeout", "SECONDS", "a cell that takes longer fails (default: 7200)", positive)
     option("--jobs", "N", "lessons that run at a time (default: 2); 1 to time them", positive)
     option("--output", "FOLDER", "where to put the run (default: runs/)", path)
     again = "go on with the newest run, or that in FOLDER: what failed, is missing or has changed"

@@ -49,7 +49,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 VERDICT = re.compile(r"^(.+\?) ((?:holds|does not hold|too close to call): .+)$", re.MULTILINE)
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 QUIET = ["--IPKernelApp.log_level=50"]  # of a kernel, which else logs being shut down
-CELL_TIMEOUT = 1800  # seconds a cell may take, where neither the caller nor the preset says so
+CELL_TIMEOUT = 7200  # seconds a cell may take, where neither the caller nor the preset says so
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over the quota, read-only
 
 

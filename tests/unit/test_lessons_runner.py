@@ -137,7 +137,7 @@ def test_a_wrong_request_is_one_line_and_writes_nothing(course, capsys, given, e
 def test_parameters_are_read_and_what_is_typed_is_stronger_than_presets_and_takes_the_type(course):
     found = lessons.find_lessons(course / "notebooks")
     tables, seconds = lessons.read_preset(course / "notebooks", "smoke")
-    assert seconds == 500 and lessons.read_preset(course / "notebooks", "default") == ({}, 1800)
+    assert seconds == 500 and lessons.read_preset(course / "notebooks", "default") == ({}, 7200)
     typed = [("epochs", "8"), ("epochs", "9"), ("shuffle", "FALSE"), ("counts", "[5]")]
     first, second = lessons.plan(found, tables, typed)
     assert first == {"epochs": 9, "rate": 1.0, "shuffle": False, "counts": [5]}
@@ -341,7 +341,7 @@ def test_resume_runs_what_failed_is_missing_or_has_changed(six, stand_in, capsys
     assert stand_in.ran == ["01", "02", "03", "04", "05"] and states(six) == "01 02 03 04 05 06"
     table = capsys.readouterr().out.splitlines()
     kept = [line.split() for line in table if "0" in line[:1]]  # what was kept is there as well
-    assert [line[1] for line in kept] == 5 * ["1800.0"] + ["9.0"]
+    assert [line[1] for line in kept] == 5 * ["7200.0"] + ["9.0"]
     assert {line.strip() for line in table if "epochs?" in line} == {"epochs? holds: 7"}
     assert cli.main(["run", "--resume", str(folder)]) == 0
     assert stand_in.ran == ["01", "02", "03", "04", "05"]
