@@ -10,8 +10,8 @@ html_theme_options = {
     "show_toc_level": 2,
     "use_fullscreen_button": False,
 }
-html_static_path = ["book.css"]
-html_css_files = ["book.css"]
+html_static_path = ["book.css", "book.js"]
+html_css_files, html_js_files = ["book.css"], ["book.js"]
 html_math_renderer = "mathml"
 extensions = ["myst_nb", "sphinx_copybutton", "course_lib.tools.book"]
 nb_execution_mode = "off"
