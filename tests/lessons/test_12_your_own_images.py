@@ -29,7 +29,8 @@ def paths(found: audit.Audit, kind: str) -> list[Path]:
 def test_the_folder_is_what_the_lesson_says_and_every_fault_planted_is_found(grounds: Path) -> None:
     found = audit.audit(grounds)
     assert {problem.kind for problem in found.problems} == {"imbalance"}
-    assert (listing := datasets.scan(grounds)).classes == CLASSES
+    listing = datasets.scan(grounds)
+    assert listing.classes == CLASSES
     counts = [listing.counts(split) for split in datasets.SPLITS]
     assert counts[0]["soil"] == 10 and counts[0]["paper"] > 3 * counts[0]["bark"]
     assert all(max(count, key=count.get) == "paper" for count in counts)
@@ -49,9 +50,8 @@ def test_the_folder_is_what_the_lesson_says_and_every_fault_planted_is_found(gro
 
 
 def test_scores_are_those_of_scikit_learn() -> None:
-    labels = torch.tensor([0, 0, 0, 0, 1, 1, 2])
+    labels, predicted = torch.tensor([[0, 0, 0, 0, 1, 1, 2], [0, 0, 0, 1, 1, 0, 2]])
     lesson = definitions("12", classes=("a", "b", "c"))
-    predicted = torch.tensor([0, 0, 0, 1, 1, 0, 2])
     found = lesson.scores(labels, predicted)
     assert found["accuracy"] == pytest.approx(5 / 7)
     assert found["balanced"] == pytest.approx(balanced_accuracy_score(labels, predicted))
