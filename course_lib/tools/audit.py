@@ -229,6 +229,8 @@ def _broken_classes(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
             yield Problem("class names", folder / split / label, detail)
     left = Counter((picture.split, picture.label) for picture in kept)
     for label in sorted(train & val):
+        if label != (plain := normalize("NFC", label)) and plain in train & val:
+            yield Problem("class names", folder / "train" / label, "also in Unicode NFC: join them")
         for split, least in LEAST.items():
             if (count := left[split, label]) < least:
                 detail = f"{count} images left, needed is {least} at least"

@@ -34,8 +34,7 @@ def collect(notebooks: Path, output: Path, only: Sequence[str] = ()) -> str:
             answers = [column.get(lesson.name, {}).get(question, "–") for column in columns]
             rows.append((lesson.name[:2], question, *answers))
     rows.sort(key=lambda row: row[0])
-    several = [{*row[2:]} - {"–"} for row in rows]
-    several = [answers for answers in several if len(answers) > 1]  # the data set takes part
+    several = [given for row in rows if len(given := {*row[2:]} - {"–"}) > 1]  # data play a part
     agree = sum(len({answer.partition(":")[0] for answer in row}) == 1 for row in several)
     text = lessons.render("verdicts.md", rows=rows, several=several, agree=agree)
     lessons.write(notebooks / TABLE, text)

@@ -25,8 +25,7 @@ def test_each_question_has_its_answers_and_rows_of_others_stay(tmp_path, monkeyp
     monkeypatch.setattr(lessons, "run", run)
     monkeypatch.setattr(verdicts, "_rendered", lambda output: output / "drawn")
     better = ("holds: +0.1 ± 0.0 (3 seeds)", "holds: +0.2 ± 0.1 (3 seeds)", "does not hold: -0.1")
-    said = f"Better? {better[0]}\nSame? holds: +1.0\n"
-    write_lesson(tmp_path, "01_a", 'dataset = "insects"', said)
+    write_lesson(tmp_path, "01_a", 'dataset = ""', f"Better? {better[0]}\nSame? holds: +1.0\n")
     write_lesson(tmp_path, "02_b", "seeds = 3", "equal: True\nFaster? too close to call: +0.0\n")
     text = verdicts.collect(tmp_path, tmp_path / "runs")
     drawn = str(tmp_path / "runs" / "drawn")
