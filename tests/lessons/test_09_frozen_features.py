@@ -31,6 +31,12 @@ def test_a_recording_is_what_the_head_would_see_in_training() -> None:
     torch.testing.assert_close(judged, drifted[0], rtol=1e-3, atol=1e-3)
 
 
+def test_full_fine_tuning_is_the_recipe_of_lesson_08() -> None:
+    given = {"device": "cpu", "image_size": 32, "epochs": 1, "classes": ("ants", "bees")}
+    lesson = definitions("09", preprocessing=models.build_model().preprocessing, **given)
+    assert lesson.fine_tune(1, 0.3) == definitions("08", **given).run("today's recipe", 0.3, 1)
+
+
 def test_bytes_for_the_backward_pass_and_for_the_optimiser() -> None:
     lesson = definitions("09", place=CPU)
     kept, state = lesson.megabytes(nn.Linear(8, 2), torch.zeros(16, 8))

@@ -37,8 +37,7 @@ def here(task: Task) -> Outcome:
 
 
 def bench(*options: str, measure=here) -> int:
-    settings = ("--image-size", "32", "--device", "cpu", "--repeats", "1")
-    return speed.main([*settings, *options], measure)
+    return speed.main(["--image-size=32", "--device=cpu", "--repeats=1", *options], measure)
 
 
 def test_contenders_are_compared_also_on_growing_copies_that_differ(photos, capsys, monkeypatch):
@@ -122,7 +121,6 @@ def test_the_table_of_known_seconds_and_seconds_to_an_accuracy():
         *known("c", [20.0, 22.0], batch_size=16),
     ]
     rows = {(row["contender"][1], row["precision"]): row for row in speed.speed_rows(runs)}
-    assert [letter for letter, _ in rows] == sorted("aceeff")
     own = rows["e", "float32"]
     assert own["seconds an epoch"] == "11.0 (10.0–12.0)"
     assert own["times as fast as (a)"] == "2.73"  # 30 / 11
@@ -155,8 +153,7 @@ def literal_train_model(model, dataloders, dataset_sizes, criterion, optimizer, 
                 scheduler.step()
             model.train(phase == "train")
             running_corrects = 0
-            for data in dataloders[phase]:
-                inputs, labels = data
+            for inputs, labels in dataloders[phase]:
                 optimizer.zero_grad()
                 outputs = model(inputs)
                 _, preds = torch.max(outputs.data, 1)

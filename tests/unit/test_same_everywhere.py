@@ -28,8 +28,7 @@ def train(folder: str, threads: int, workers: int) -> dict:
 
 
 def test_another_folder_another_process_spawned_workers_and_another_thread(folder, tmp_path):
-    elsewhere = tmp_path / "另 一个 folder"
-    elsewhere.mkdir()
+    (elsewhere := tmp_path / "另 一个 folder").mkdir()
     one, two = (train(str(folder), threads, 0) for threads in (1, 2))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, __file__, str(folder)]
