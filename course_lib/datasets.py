@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 SPLITS = {"train": "train", "val": ("val", "dev", "test")}  # how its other names begin
@@ -29,6 +30,7 @@ HYMENOPTERA_DIR = "HYMENOPTERA_DIR"  # environment variable: a copy that you hav
 # What torchvision.datasets.ImageFolder takes for an image, and .jfif, another name of JPEG.
 ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".jfif")
 HIDDEN = (".", "__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")  # what begins so
+warn_once = cache(warnings.warn)  # a lesson scans its folder many times
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,7 @@ def _check_splits(folder: Path, advice: str = "") -> None:
 
 def scan(folder: str | Path) -> Listing:
     """List the images of a folder by split and class; warn of files that are none."""
-    folder = Path(folder).absolute()
-    _check_splits(folder)
+    _check_splits(folder := Path(folder).absolute())
     train, val = (sorted(p.name for p in visible(folder / s) if p.is_dir()) for s in SPLITS)
     if train != val:
         odd = ", ".join(sorted(set(train) ^ set(val)))
@@ -116,7 +117,7 @@ def scan(folder: str | Path) -> Listing:
         others.update(p.suffix.lower() or p.name for p in found if p.suffix.lower() not in ENDINGS)
     if others:
         counts = ", ".join(f"{count} {ending}" for ending, count in others.most_common())
-        warnings.warn(f"{folder}: files not taken: {counts}; 'audit' names them.", stacklevel=1)
+        warn_once(f"{folder}: files not taken: {counts}; 'audit' names them.", stacklevel=1)
     return Listing(tuple(train), files)
 
 
@@ -136,8 +137,7 @@ def walk(folder: Path) -> Iterator[Path]:
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield a path to write to, which takes the place of ``path`` at the end, or never."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    (path := Path(path)).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
         unfinished = Path(scratch, path.name)
         yield unfinished
