@@ -99,7 +99,8 @@ def measure(task: Task) -> Outcome:
 
 
 def in_child(task: Task) -> Outcome:
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    usual = "import multiprocessing as m; m.set_start_method(None, force=True)"  # of its loaders
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=exec, initargs=[usual]) as pool:
         return pool.submit(measure, task).result()
 
 
