@@ -88,10 +88,12 @@ def test_names_must_fit_the_outputs(exported: export.Exported) -> None:
     ({"classes": '["ants", "ants", "bees"]'}, "expected 3 different names"),
     ({"classes": "[1, 2, 3]"}, r"the classes are \[1, 2, 3\]"),
     ({"classes": "ants"}, "Expecting value"),
+    ({"image_size": "0"}, "image_size is 0"),
     ({"preprocessing": "{}"}, "mean"),
     ({"preprocessing": '{"mean": [0, 0, 0], "std": [1, 0, 1]}'}, "division by zero"),
     ({"preprocessing": '{"mean": [0, NaN, 0], "std": [1, 1, 1]}'}, "no image comes out"),
     ({"preprocessing": '{"mean": [0, 0], "std": [1, 1, 1]}'}, "must match the size"),
+    ({"preprocessing": '{"mean": [0, 0, 0], "std": [1, 1, 1], "x": 1}'}, "unexpected keyword"),
 ])  # fmt: skip
 def test_a_file_that_does_not_fit_is_refused(file, tmp_path, changes, message) -> None:
     with safe_open(file, "pt") as opened:
