@@ -85,9 +85,9 @@ def clean(ants: Notebook) -> Iterator[Notebook]:
 def assert_seen(look: Look, words: str, notebook: Notebook) -> None:
     """Wait until the fault is reported; JupyterLab typesets and the browser reports at leisure."""
     until = time.monotonic() + 60
-    while words not in "\n".join(look(notebook)) and time.monotonic() < until:
+    while words not in (seen := "\n".join(look(notebook))) and time.monotonic() < until:
         notebook.page.wait_for_timeout(50)
-    assert words in "\n".join(look(notebook))
+    assert words in seen
 
 
 @pytest.mark.parametrize(("code", "look", "words"), IN_CELLS, ids=[words for *_, words in IN_CELLS])
