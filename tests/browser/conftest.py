@@ -37,7 +37,5 @@ def browser() -> Iterator[BrowserContext]:
 @pytest.fixture(scope="session")
 def pictures() -> Path | None:
     """Folder for pictures of the pages, if ``COURSE_SCREENSHOTS`` names one."""
-    if not (name := os.environ.get("COURSE_SCREENSHOTS")):
-        return None
-    Path(name).mkdir(parents=True, exist_ok=True)
-    return Path(name).resolve()
+    name = os.environ.get("COURSE_SCREENSHOTS")
+    return Path(name).resolve() if name else None
