@@ -105,6 +105,7 @@ class Photos(Dataset):
         self.transform, self.in_memory = transform, in_memory
         self._photos: dict[int, np.ndarray] = {}
         self._crops: dict[int, Tensor] | None = None
+        devices.reuse_memory()
 
     def open(self) -> "Photos":
         """Read every photo now, so that all bad files are named before training begins."""

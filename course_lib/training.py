@@ -146,7 +146,6 @@ def fit(
 
 def _train_one_epoch(model, loader, optimizer, scheduler, device, dtype) -> Metrics:
     """Train for one pass over a loader; a loss that is no longer finite is an error."""
-    devices.reuse_memory()
     model.train()
     losses, sizes, correct = [], [], 0
     for inputs, labels in progress.bar(loader, "training"):
@@ -178,7 +177,6 @@ def predict(
     """Answers of a model, in evaluation mode, to every example of a loader, in its order."""
     device, was_training = devices.pick_device(device), model.training
     dtype = devices.pick_precision(precision, device, model, backward=False)
-    devices.reuse_memory()
     model.to(device, memory_format=torch.channels_last).eval()  # not below: it could never train
     logits, labels = [], []
     with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):

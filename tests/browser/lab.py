@@ -244,7 +244,6 @@ class Notebook:
         self.page.set_viewport_size({"width": WIDTH, "height": min(height + 200, MOST)})
         self.page.evaluate(SCROLL_UP)
         self.page.screenshot(path=path, type="jpeg", quality=70)
-        self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
 
 def text_of(output: dict[str, Any]) -> str:
