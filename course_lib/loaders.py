@@ -105,7 +105,7 @@ class Photos(Dataset):
         self.transform, self.in_memory = transform, in_memory
         self._photos: dict[int, np.ndarray] = {}
         self._crops: dict[int, Tensor] | None = None
-        devices.reuse_memory()
+        devices.reuse_memory()  # so that lessons with loops of their own have it, too
 
     def open(self) -> "Photos":
         """Read every photo now, so that all bad files are named before training begins."""

@@ -177,6 +177,7 @@ def predict(
     """Answers of a model, in evaluation mode, to every example of a loader, in its order."""
     device, was_training = devices.pick_device(device), model.training
     dtype = devices.pick_precision(precision, device, model, backward=False)
+    devices.reuse_memory()
     model.to(device, memory_format=torch.channels_last).eval()  # not below: it could never train
     logits, labels = [], []
     with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
