@@ -14,7 +14,7 @@ from subprocess import PIPE, Popen, TimeoutExpired
 from typing import Any
 
 import psutil
-from playwright.sync_api import BrowserContext, ElementHandle, Locator, sync_playwright
+from playwright.sync_api import BrowserContext, ElementHandle, Locator, Page, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # For a root user, a machine without a graphics card, and a network that leads nowhere.
@@ -51,6 +51,12 @@ CELLS = f"""() => {{ {NOTEBOOK} return notebook.widgets.map(w => ({{
         return {{...output, data, pictures: Number(!!png) + Number(!!jpeg)}}
     }}),
 }})) }}"""
+OPEN = "path => { barsSeen = 0; void jupyterapp.commands.execute('docmanager:open', {path}) }"
+CLOSE = """async () => {
+    await jupyterapp.shell.currentWidget.sessionContext.shutdown();
+    jupyterapp.shell.currentWidget.dispose();
+    await new Promise(requestAnimationFrame)  // the console has heard now what ends with a kernel
+}"""
 IS_CLEAR = f"() => {{ {CODE} return code.every(w => w.model.outputs.length === 0) }}"
 IS_OPEN = "path => jupyterapp.shell.currentWidget?.context?.path === path"
 IS_SEEN = """name => [...document.querySelectorAll('img')]
@@ -170,9 +176,8 @@ def browser() -> Iterator[BrowserContext]:
 
 
 class Notebook:
-    def __init__(self, context: BrowserContext, url: str, path: str) -> None:
-        self.troubles: list[str] = []
-        self.page = context.new_page()
+    def __init__(self, page: Page, url: str, path: str) -> None:
+        self.page, self.troubles = page, []
         home = url.partition("/lab?")[0]
 
         def on_console(message: Any) -> None:
@@ -183,17 +188,19 @@ class Notebook:
             if not request.url.startswith((home, "data:", "blob:")):
                 self.troubles.append(f"request to {request.url}")
 
-        self.page.on("console", on_console)
-        self.page.on("pageerror", lambda error: self.troubles.append(f"JavaScript: {error}"))
-        self.page.on("request", on_request)
-        desk = f"/lab/workspaces/{uuid.uuid4()}/tree/"  # else it opens what was open before, too
-        self.page.goto(url.replace("/lab?", f"{desk}{path}?"))
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: self.troubles.append(f"JavaScript: {error}"))
+        page.on("request", on_request)
+        if page.url.startswith(home):
+            page.evaluate(OPEN, path)
+        else:
+            desk = f"/lab/workspaces/{uuid.uuid4()}/tree/"  # else it opens what was open before
+            page.goto(url.replace("/lab?", f"{desk}{path}?"))
         self.wait_for_kernel()
         self.saved = self.cells()  # as the file has them
 
     def close(self) -> None:
-        self.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-        self.page.close()
+        self.page.evaluate(CLOSE)
 
     def wait_for_kernel(self) -> None:
         self.page.wait_for_function(IS_READY)
@@ -244,6 +251,7 @@ class Notebook:
         self.page.set_viewport_size({"width": WIDTH, "height": min(height + 200, MOST)})
         self.page.evaluate(SCROLL_UP)
         self.page.screenshot(path=path, type="jpeg", quality=70)
+        self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
 
 def text_of(output: dict[str, Any]) -> str:

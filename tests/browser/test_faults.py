@@ -67,7 +67,7 @@ def ants(browser: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("ants and bees 蚂蚁")
     write(folder, PICTURE, "2 + 2", "3 + 3")
     with lab.server(folder) as url:
-        notebook = Notebook(browser, url, "notebooks/ants.ipynb")
+        notebook = Notebook(browser.new_page(), url, "notebooks/ants.ipynb")
         notebook.run_all()
         yield notebook
         notebook.close()

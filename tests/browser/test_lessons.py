@@ -47,8 +47,9 @@ def lesson(request: pytest.FixtureRequest) -> Lesson:
 
 @pytest.fixture(scope="module")
 def opened(lesson, url, browser, pictures: Path | None) -> Iterator[Notebook]:
-    """The lesson as it was saved, opened; a picture of its last state is kept, if wanted."""
-    with closing(Notebook(browser, url, f"notebooks/{lesson.path.name}")) as notebook:
+    """The lesson as saved, in a JupyterLab for all; a picture of its last state, if wanted."""
+    page = browser.pages[0] if browser.pages else browser.new_page()
+    with closing(Notebook(page, url, f"notebooks/{lesson.path.name}")) as notebook:
         yield notebook
         if pictures:
             notebook.screenshot(pictures / f"{lesson.name}.jpg")
@@ -92,8 +93,7 @@ def test_it_runs_without_a_fault_bars_come_and_go_and_a_slider_changes_its_figur
     if lesson.name[:2] in AS_SAVED:
         assert said(ran.cells()) == said(ran.saved)
     assert ran.page.evaluate("() => window.barsSeen") > 0 or lesson.name[:2] not in WITH_BARS
-    bars = ran.page.locator(".jp-OutputArea-output", has_text=re.compile(lab.BAR))
-    assert bars.count() == 0
+    assert ran.page.locator(".jp-OutputArea-output", has_text=re.compile(lab.BAR)).count() == 0
     is_there = any("import interact" in cell["source"] for cell in ran.cells())
     sliders = ran.page.get_by_role("slider").all()
     assert len(sliders) == is_there
@@ -126,7 +126,7 @@ def test_exercises_answer(lesson: Lesson, ran: Notebook) -> None:
 def test_a_link_leads_to_the_data_card(url: str, browser: BrowserContext) -> None:
     card = "../data/README.md"
     path = next(x.path for x in LESSONS if card in x.path.read_text(encoding="utf-8"))
-    notebook = Notebook(browser, url, f"notebooks/{path.name}")
+    notebook = Notebook(browser.new_page(), url, f"notebooks/{path.name}")
     with closing(notebook.page):
         notebook.page.get_by_role("link", name="data card").first.click()
         notebook.page.wait_for_function(lab.IS_OPEN, arg="data/README.md")
@@ -139,7 +139,7 @@ def by_keys(url: str, course: Path, browser: BrowserContext) -> Iterator[Noteboo
     """A copy of the first lesson, cleared and run with other parameters, without a mouse."""
     lesson = LESSONS[0]
     shutil.copy(lesson.path, course / "notebooks" / "by_keys.ipynb")
-    with closing(Notebook(browser, url, "notebooks/by_keys.ipynb")) as notebook:
+    with closing(Notebook(browser.new_page(), url, "notebooks/by_keys.ipynb")) as notebook:
         press, write = notebook.page.keyboard.press, notebook.page.keyboard.insert_text
         press("ControlOrMeta+Shift+C")
         write("Clear Outputs of All Cells")
@@ -169,7 +169,7 @@ def test_keys_run_a_lesson_and_its_quiz_and_it_is_whole_when_opened_again(by_key
         assert VERDICT.search(fold.inner_text())
     by_keys.page.keyboard.press("ControlOrMeta+S")
     by_keys.page.wait_for_function(lab.IS_SAVED)
-    with closing(Notebook(browser, url, "notebooks/by_keys.ipynb")) as again:
+    with closing(Notebook(browser.new_page(), url, "notebooks/by_keys.ipynb")) as again:
         assert [cell["count"] for cell in again.cells()] == [c["count"] for c in by_keys.cells()]
         assert faults.all_of(again) == []
 

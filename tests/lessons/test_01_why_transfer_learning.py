@@ -13,8 +13,7 @@ lesson = definitions("01", listing=SimpleNamespace(classes=("a", "b", "c")))
 
 
 def test_the_camera_ages_the_classifier_needs_signal_and_the_network_takes_any_size() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3))
-    photo = Image.fromarray(noise.astype("uint8"))
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype("uint8"))
     sketch = styles.restyle(photo, "sketch")
     assert lesson.aged(photo, 0.0).tobytes() == photo.tobytes()
     assert lesson.aged(photo, 1.0).tobytes() == sketch.tobytes()

@@ -72,8 +72,7 @@ def test_memory_of_a_step_by_hand_grows_with_the_batch_and_shrinks_with_freezing
     below = nn.Sequential(nn.Linear(10, 100, bias=False), nn.Linear(100, 2, bias=False))
     more = lesson.training_memory(below, inputs, targets)
     assert 3 * 4800 + 280 + 2800 + 112 <= more <= 3 * 4800 + 280 + 2800 + 112 + 16
-    frozen = network.requires_grad_(False)
-    assert lesson.training_memory(frozen, inputs, targets) == 88
+    assert lesson.training_memory(network.requires_grad_(False), inputs, targets) == 88
     network = nn.Sequential(nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 2))
     x, y = torch.randn(64, 100), torch.zeros(64, dtype=torch.long)
     whole, half = (lesson.training_memory(network, x[:n], y[:n]) for n in (64, 32))

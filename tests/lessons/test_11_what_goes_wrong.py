@@ -79,8 +79,7 @@ def test_health_passes_and_the_faults_are_covered_and_dealt_as_the_checks_expect
     assert all(judged().values())
     replaced = [pair for parts in lesson.FAULTS.values() for pair in parts.items()]
     assert sorted({sick.__name__ for _, sick in replaced}) == EVERY_FAULT
-    healthy = vars(lesson.program())
-    assert all(healthy[part] is not sick for part, sick in replaced)
+    assert all(vars(lesson.program())[part] is not sick for part, sick in replaced)
     dealt = lesson.dealt(lesson.FAULTS, 20568)
     assert dealt != list(lesson.FAULTS)
     assert dict(zip("ABCDEFGHIJK", dealt, strict=True)) == lesson_11.FAULTS

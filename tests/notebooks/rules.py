@@ -86,8 +86,7 @@ def format_is_valid(notebook: NotebookNode, path: Path) -> list[str]:
     """Format 4.5 or later of nbformat's schema."""
     if (notebook.nbformat, notebook.nbformat_minor) < (4, 5):
         return [f"format {notebook.nbformat}.{notebook.nbformat_minor}, needed is 4.5 (cell ids)"]
-    errors = nbformat.validator.iter_validate(notebook)
-    faults = [str(error.message)[:200] for error in errors]
+    faults = [str(e.message)[:200] for e in nbformat.validator.iter_validate(notebook)]
     ids = [cell.get("id") for cell in notebook.cells]
     return faults + (["two cells have the same id"] if len(set(ids)) < len(ids) else [])
 

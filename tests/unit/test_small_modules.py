@@ -199,8 +199,7 @@ def test_bars_are_means_dots_are_runs_and_curves_have_bands():
     figure = plots.accuracy_bars(runs, title="T", baseline=baseline)
     (axis,) = figure.axes
     assert [bar.get_height() for bar in axis.patches] == pytest.approx([0.6, 0.9])
-    dots = [list(line.get_ydata()) for line in axis.lines]
-    assert dots == [[0.5, 0.7], [0.9], [0.25, 0.25]]
+    assert [list(line.get_ydata()) for line in axis.lines] == [[0.5, 0.7], [0.9], [0.25, 0.25]]
     assert axis.get_ylim()[0] == 0 and axis.get_ylim()[1] >= 1 and axis.get_title() == "T"
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["a", "b"]
     assert [text.get_text() for text in axis.texts] == ["0.60", "0.90"]

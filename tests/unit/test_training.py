@@ -155,8 +155,7 @@ def test_every_example_counts_alike_predicting_is_exact_and_features_can_be_trai
     whole, ragged = (training.evaluate(model, DataLoader(data, n), "cpu") for n in (22, 21))
     assert ragged.loss == pytest.approx(whole.loss, rel=1e-5)
     assert ragged.accuracy == whole.accuracy > 0.7
-    logits = torch.tensor([[0.0, np.log(3)]] * 4)
-    found = training.Predictions(logits, torch.tensor([1, 1, 0, 1]))
+    found = training.Predictions(torch.tensor([[0.0, np.log(3)]] * 4), torch.tensor([1, 1, 0, 1]))
     assert found.probabilities.tolist() == [pytest.approx([0.25, 0.75])] * 4
     assert found.classes.tolist() == [1] * 4 and found.metrics.accuracy == 0.75
     assert found.metrics.loss == pytest.approx((3 * np.log(4 / 3) + np.log(4)) / 4)
