@@ -129,10 +129,10 @@ def save_onnx(path: str | Path, exported: Exported) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the exporter's own insides
         model, one = copy.deepcopy(exported.model).cpu().eval(), torch.export.Dim("batch")
-        for layer in model.modules():
-            layer.inplace = False  # the same graph, in two thirds of the time
-        how = {"input_names": ["images"], "output_names": ["logits"], "verbose": False}
-        program = torch.onnx.export(model, (images,), dynamic_shapes=({0: one},), **how)
+        model.apply(lambda layer: setattr(layer, "inplace", False))  # the same graph, a third sooner
+        names = {"input_names": ["images"], "output_names": ["logits"]}
+        how = {"dynamic_shapes": ({0: one},), "dynamo": True, "verbose": False}
+        program = torch.onnx.export(model, (images,), **names, **how)
     program.model.metadata_props.update(exported.metadata())
     with datasets.written_whole(path) as part:
         program.save(part, external_data=False)

@@ -72,7 +72,7 @@ def with_fit(folder: Path, held_out: list[int], frozen: bool) -> tuple[dict, tra
     part = everything.part(kept, loaders.train_transform(model.preprocessing, SIZE))
     train = DataLoader(part, BATCH, shuffle=True, generator=torch.Generator())
     val = DataLoader(everything.part(held_out, plain, fixed=True), BATCH)
-    optimizer = torch.optim.AdamW([{"params": part.parameters()} for part in (network, head)])
+    optimizer = torch.optim.AdamW([{"params": half.parameters()} for half in (network, head)])
     schedule = OneCycleLR(optimizer, [RATE, 10 * RATE], EPOCHS * len(train))
     how = {"scheduler": schedule, "scheduler_step": "batch", "device": "cpu", "seed": 0}
     how |= {"epochs": EPOCHS, "precision": "float32", "optimizer": optimizer}
