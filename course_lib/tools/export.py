@@ -129,7 +129,7 @@ def save_onnx(path: str | Path, exported: Exported) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the exporter's own insides
         model, one = copy.deepcopy(exported.model).cpu().eval(), torch.export.Dim("batch")
-        model.apply(lambda layer: setattr(layer, "inplace", False))  # the same graph, a third sooner
+        model.apply(lambda layer: setattr(layer, "inplace", False))  # same graph, a third sooner
         names = {"input_names": ["images"], "output_names": ["logits"]}
         how = {"dynamic_shapes": ({0: one},), "dynamo": True, "verbose": False}
         program = torch.onnx.export(model, (images,), **names, **how)
