@@ -56,7 +56,7 @@ def choose_width(answer: object) -> None:
             raise Wrong("the widest bumps are high everywhere. Divide by the source's mean weight.")
         best = max(widths, key=lambda width: _likelihood(source, target, held_out, width))
         if same(found, min(widths)) and found != best:
-            raise Wrong("that is the narrowest: judge by `held_out`, not by `target` itself.")
+            raise Wrong("that is the narrowest: the mean of logs, of `held_out`, not of `target`?")
         compare(found, best, f"expected {best}, not {found}.")
 
 

@@ -14,8 +14,8 @@ def is_law(value: object) -> bool:
 
 
 @exercise(
-    "A relation may become any relation of the other world, a guard any guard, a trigger any "
-    "trigger. How many combinations are there?",
+    "For each word of the law: which words may it become? If the other world has it, too, only "
+    "itself; otherwise any word of its type that is not shared.",
     "`product` of three lists: for each word of the law its counterparts, or the word alone if the "
     "other world has it too. The shared words are nobody's counterparts.",
     right="every word became every word of its own type. In the lesson that makes 4 x 3 x 2 = 24 "
@@ -74,7 +74,7 @@ def revised(answer: object) -> None:
             raise Wrong("change the guard only; relation, trigger and form stay as mapped.")
         said = [each.guard for each in found]
         if "not patched" not in said:
-            raise Wrong("the negated words are missing, and the poisoned update needs one.")
+            raise Wrong("'not patched' is missing, and the poisoned update needs it.")
         if missing := [guard for guard in guards if guard not in said]:
             raise Wrong(f"{missing[0]!r} is missing: the law that was mapped, too, must compete.")
         if len(said) != len(guards):

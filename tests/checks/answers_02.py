@@ -20,7 +20,7 @@ WRONG = {
         (WIDTH + "    return max(widths, key=lambda w: np.log(bumps(held_out, w) + 1e-300).mean())",
          "high everywhere"),
         (WIDTH + "    return max(widths, key=lambda w: np.log(bumps(target, w)"
-         " / bumps(source, w).mean() + 1e-300).mean())", "not by `target` itself"),
+         " / bumps(source, w).mean() + 1e-300).mean())", "not of `target`"),
         (WIDTH + "    return int(np.argmax([np.log(bumps(held_out, w)"
          " / bumps(source, w).mean() + 1e-300).mean() for w in widths]))", "a position among"),
         (WIDTH + "    return [np.log(bumps(held_out, w) + 1e-300).mean() for w in widths]",

@@ -26,7 +26,7 @@ WRONG = {
         (REVISED + "law._replace(guard='not patched')", "a law for every guard"),
         (REVISED + "list(guards)", "these are words"),
         (REVISED + "[law._replace(relation=guard) for guard in guards]", "change the guard only"),
-        (REVISED + "[law._replace(guard=g) for g in guards if ' ' not in g]", "negated words are"),
+        (REVISED + "[law._replace(guard=g) for g in guards if ' ' not in g]", "poisoned update"),
         (REVISED + "[law._replace(guard=g) for g in guards if g != law.guard]", "'laptop' is mis"),
     ],
 }  # fmt: skip
