@@ -203,8 +203,8 @@ def make_loaders(
     if not isinstance(dataset, datasets.Listing):
         dataset = datasets.scan(datasets.find(dataset))
     device = devices.pick_device(device)
-    plain = eval_transform(preprocessing or Preprocessing(), image_size)
     augmented = train_transform(preprocessing or Preprocessing(), image_size)
+    plain = eval_transform(preprocessing or Preprocessing(), image_size)
     labelled, held_out = dataset.files["train"], dataset.files["val"]
     in_train, in_val = split([dataset.classes[n] for _, n in labelled], val_fraction, seed)
     in_test = range(len(labelled), len(labelled) + len(held_out))

@@ -12,6 +12,7 @@ import pandas as pd
 from IPython.display import display
 from matplotlib import font_manager, rcParams
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 from torch import Tensor
 
@@ -160,26 +161,25 @@ def curves(
     log_x: bool = False,
     baseline: tuple[str, float] | None = None,
 ) -> Figure:
-    """Draw methods of `report.trials` over a column: mean over seeds, band of one deviation."""
+    """Draw methods of `report.trials` over a column, means and deviations, side by side."""
     if not 1 <= (count := frame["method"].nunique()) <= len(PALETTE):
         raise ValueError(f"there are {count} methods to draw: expected 1 to {len(PALETTE)}.")
-    axis = (figure := Figure(figsize=(7.2, 3.8), layout="constrained")).subplots()
-    for method, color, marker in zip(frame["method"].unique(), PALETTE, MARKERS, strict=False):
-        runs = frame[frame["method"] == method].groupby(x)["score"].agg(["mean", "std"])
-        mean, spread = runs["mean"], runs["std"].fillna(0)
-        axis.plot(runs.index, mean, marker=marker, color=color, label=_plain(method))
-        axis.fill_between(runs.index, mean - spread, mean + spread, color=color, alpha=0.15, lw=0)
+    axis = (figure := Figure(figsize=(7.2, 4.2), layout="constrained")).subplots()
+    for i, (method, rows) in enumerate(frame.groupby("method", sort=False)):
+        runs = rows.groupby(x)["score"].agg(["mean", "std"]).fillna({"std": 0})
+        look = {"marker": MARKERS[i], "color": PALETTE[i], "elinewidth": 1, "label": _plain(method)}
+        aside = ScaledTranslation((i - (count - 1) / 2) / 15, 0, figure.dpi_scale_trans)
+        for part in axis.errorbar(runs.index, runs["mean"], runs["std"], **look).get_children():
+            part.set_transform(axis.transData + aside)
     if baseline is not None:
         axis.axhline(baseline[1], color=GREY, linestyle="--", label=_plain(baseline[0]))
     if log_x:
         axis.set_xscale("log")
-        ticks = sorted(frame[x].unique())
-        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.set_xticks(ticks := sorted(frame[x].unique()), [f"{tick:g}" for tick in ticks])
         axis.minorticks_off()
     elif pd.api.types.is_integer_dtype(frame[x]):
         axis.xaxis.get_major_locator().set_params(integer=True)  # there is no layer 2.5
-    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axis.grid(alpha=0.3)
-    axis.set_title(title, fontsize=11)
-    axis.legend(fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return figure

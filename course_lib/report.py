@@ -108,7 +108,8 @@ def verdict(question: str, answer: bool | Comparison) -> None:
     ``Does freezing win? holds: +0.042 ± 0.013 (5 seeds)`` or ``the weights are equal: True``.
     """
     if isinstance(answer, Comparison):
-        numbers = f"{answer.difference:+.3f} ± {answer.error:.3f} ({answer.seeds} seeds)"
+        error = f" ± {answer.error:.3f} ({answer.seeds} seeds)" if answer.seeds > 1 else " (1 seed)"
+        numbers = f"{answer.difference:+.3f}{error}"
         beyond = f", margin {answer.margin:+.3f}" if answer.margin else ""
         print(f"{question} {answer.answer}: {numbers}{beyond}")
     else:
@@ -126,6 +127,5 @@ def table(rows: Sequence[Mapping[str, object]]) -> Markdown:
         shown = [f"{c:.3f}" if isinstance(c, float) else str(c).translate(plain) for c in cells]
         return "| " + " | ".join(shown) + " |"
 
-    heads = list(rows[0])
-    ruler = "|" + "---|" * len(heads)
-    return Markdown("\n".join([line(heads), ruler, *(line(list(row.values())) for row in rows)]))
+    head = [line(list(rows[0])), "|" + "---|" * len(rows[0])]
+    return Markdown("\n".join([*head, *(line(list(row.values())) for row in rows)]))

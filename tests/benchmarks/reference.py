@@ -10,7 +10,6 @@ set's ``val`` folder). One row per strategy, mean and standard deviation over se
 import argparse
 import re
 import sys
-import time
 from datetime import date
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import torch
 from benchmarks import ours, tasks
 from torch.utils.data import DataLoader, TensorDataset
 
-from course_lib import datasets, loaders, models, progress, report, training
+from course_lib import datasets, loaders, models, report, training
 
 
 def fine_tune(options: argparse.Namespace, seed: int, pretrained: bool, epochs: int) -> float:
@@ -82,19 +81,18 @@ def main() -> None:
     options = parser.parse_args()
     if options.figure:
         return figure()
-    strategies = {
-        "frozen features": lambda seed: frozen(options, seed),
-        "full fine-tuning": lambda seed: fine_tune(options, seed, True, options.epochs),
-        "from scratch": lambda seed: fine_tune(options, seed, False, options.scratch_epochs),
-    }
-    print("| strategy | test accuracy | seconds per run |\n|---|---|---|")
-    for name, strategy in strategies.items():
-        start = time.perf_counter()
-        accuracies = [strategy(seed) for seed in progress.bar(range(options.seeds), name)]
-        seconds = (time.perf_counter() - start) / options.seeds
-        print(f"| {name} | {report.mean_std(accuracies)} | {seconds:.0f} |", flush=True)
+
+    def run(seed: int) -> dict[str, float]:
+        return {
+            "frozen features": frozen(options, seed),
+            "full fine-tuning": fine_tune(options, seed, True, options.epochs),
+            "from scratch": fine_tune(options, seed, False, options.scratch_epochs),
+        }
+
+    frame = report.trials(run, options.seeds)
     test = list(datasets.scan(datasets.find(options.dataset)).counts("val").values())
-    print(f"| always the larger class | {max(test) / sum(test):.3f} | 0 |")
+    print(report.summary(frame, baseline=("always the larger class", max(test) / sum(test))).data)
+    report.verdict("Is full better?", report.compare(frame, "full fine-tuning", "frozen features"))
     print(f"\n{vars(options)}; {tasks.hardware()}; {date.today()}")
 
 

@@ -219,7 +219,7 @@ class Notebook:
         self.wait_until_run()
 
     def wait_until_run(self) -> None:
-        self.page.wait_for_function(HAS_ENDED, timeout=LESSON_PATIENCE)
+        self.page.wait_for_function(HAS_ENDED, polling=200, timeout=LESSON_PATIENCE)
 
     def cells(self) -> list[dict[str, Any]]:
         return self.page.evaluate(CELLS)

@@ -17,6 +17,7 @@ from course_lib.loaders import Preprocessing
 
 PLAIN = loaders.eval_transform(Preprocessing(), 16)
 OTHER = Preprocessing((0.1, 0.5, 0.9), (0.2, 0.3, 0.4), 0.7, "bicubic")
+IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 224 / 256, "bilinear")
 
 
 def images_of(folder: Path, name: str = "ants") -> list[tuple[Path, int]]:
@@ -44,7 +45,7 @@ def test_batches_are_torchvisions(folder, made, in_memory):
     assert [len(part) for part in (found.train, found.val, found.test)] == [3, 1, 2]
     for part in (found.train, found.val, found.test):
         random = part is found.train
-        expected = torchvisions(part.dataset, made or Preprocessing(), 16, random)
+        expected = torchvisions(part.dataset, made or IMAGENET, 16, random)
         for _ in range(2):  # epochs
             torch.manual_seed(5)
             ours = list(part)
@@ -92,6 +93,7 @@ def test_no_batch_has_one_photo_none_is_unjudged_and_without_augmentation_all_ar
     made = loaders.make_loaders(folder, image_size=16, batch_size=3, augment=False)
     assert [len(y) for part in (made.train, made.val) for _, y in part] == [3] * 5 + [1, 3, 1]
     assert len(loaders.make_loaders(folder, image_size=16, batch_size=1).train) == 16
+    assert [len(x) for x in next(iter(loaders.make_loaders(folder).test))[0][0]] == [128] * 3
     listing = datasets.scan(folder)  # what an audit hands on
     plain = loaders.make_loaders(listing, None, 16, batch_size=99, augment=False).train
     (images, labels), photos = next(iter(plain)), plain.dataset

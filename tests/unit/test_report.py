@@ -37,9 +37,9 @@ def test_one_row_per_setting_seed_and_method_means_of_the_runs_named_and_a_summa
     assert report.mean_std([0.25], digits=2) == "0.25"
     with pytest.raises(ValueError, match="at least one"):
         report.mean_std([])
-    lines = report.summary(frame, "labels", digits=1).data.splitlines()
-    assert lines[0] == "| method | labels 1 | labels 10 |"
-    assert lines[2:] == ["| ours | 2.0 ± 1.0 | 11.0 ± 1.0 |", "| theirs | 2.0 ± 0.0 | 20.0 ± 0.0 |"]
+    lines = report.summary(frame.iloc[[*range(6, 12), *range(6)]], "labels", 1).data.splitlines()
+    assert lines[0] == "| method | labels 10 | labels 1 |"  # as they come
+    assert lines[2:] == ["| ours | 11.0 ± 1.0 | 2.0 ± 1.0 |", "| theirs | 20.0 ± 0.0 | 2.0 ± 0.0 |"]
     pooled = report.summary(frame[frame["labels"] == 1], baseline=("coin", 0.5)).data
     head, rows = pooled.split("\n|---|---|\n")
     assert head == "| method | mean ± std |"
@@ -91,14 +91,16 @@ def test_a_comparison_is_of_pairs_and_a_verdict_says_a_bool_or_a_paired_differen
     assert found.error == pytest.approx(0.01 / 3**0.5) and found.seeds == 3
     frame = report.trials(lambda seed, labels: {"a": labels + seed, "b": seed}, 4, labels=[1, 3])
     found = report.compare(frame, "a", "b")
-    assert (found.difference, found.seeds) == (2, 4)
+    assert (found.difference, found.seeds, found.margin) == (2, 4, 0)
     report.verdict("the weights are equal", torch.tensor(True))
-    report.verdict("Does freezing win?", report.Comparison(0.0421, 0.0131, 5))
-    report.verdict("By 1 point?", report.Comparison(0.5, 0.01, 5, 0.01))
+    report.verdict("Does freezing win?", report.Comparison(0.0421, 0.0141, 5))
+    report.verdict("By 1 point?", report.Comparison(0.5, 0.045, 2, 0.01))
+    report.verdict("Once?", report.Comparison(0.5, float("nan"), 1))
     assert capsys.readouterr().out.splitlines() == [
         "the weights are equal: True",
-        "Does freezing win? holds: +0.042 ± 0.013 (5 seeds)",
-        "By 1 point? holds: +0.500 ± 0.010 (5 seeds), margin +0.010",
+        "Does freezing win? holds: +0.042 ± 0.014 (5 seeds)",
+        "By 1 point? too close to call: +0.500 ± 0.045 (2 seeds), margin +0.010",
+        "Once? too close to call: +0.500 (1 seed)",
     ]
 
 
