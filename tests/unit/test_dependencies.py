@@ -37,8 +37,7 @@ def is_free(text: str) -> bool:
 
 
 def test_every_requirement_is_pinned_all_they_bring_along_as_installed_and_free_to_use() -> None:
-    loose = [str(r) for r in direct() if not re.fullmatch(r"==[\w.+!]+", str(r.specifier))]
-    assert loose == []
+    assert [str(r) for r in direct() if not re.fullmatch(r"==[\w.+!]+", str(r.specifier))] == []
     assert "-c tests/pins.txt" in (ROOT / "requirements.txt").read_text(encoding="utf-8")
     pinned = pins() | {canonicalize_name(r.name): str(r.specifier)[2:] for r in direct()}
     there = {n: v.split("+")[0] for n, v in tree().items() if not n.startswith(OF_TORCH)}

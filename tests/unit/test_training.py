@@ -249,9 +249,10 @@ def test_bfloat16_is_taken_where_device_and_model_gain_by_it(monkeypatch):
         assert ask("cpu") is any(answers) and not ask("mps")
     for name in ("avx512_bf16", "amx_tile"):
         monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")  # a torch that does not tell
-    emulated = lambda including_emulation=True: including_emulation  # noqa: E731
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", emulated)
-    assert not ask("cuda") and not ask("cpu")  # what is emulated is slow
+    for native in (True, False):  # what is emulated is slow
+        said = lambda including_emulation=True, native=native: native or including_emulation  # noqa: E731
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", said)
+        assert ask("cuda") is native and not ask("cpu")
 
 
 def test_training_may_be_in_bfloat16_and_answers_are_exact(monkeypatch):
