@@ -108,8 +108,8 @@ def verdict(question: str, answer: bool | Comparison) -> None:
     ``Does freezing win? holds: +0.042 ± 0.013 (5 seeds)`` or ``the weights are equal: True``.
     """
     if isinstance(answer, Comparison):
-        error = f" ± {answer.error:.3f} ({answer.seeds} seeds)" if answer.seeds > 1 else " (1 seed)"
-        numbers = f"{answer.difference:+.3f}{error}"
+        sure = f" ± {answer.error:.3f} ({answer.seeds} seeds)" if answer.seeds > 1 else " (1 seed)"
+        numbers = f"{answer.difference:+.3f}{sure}"
         beyond = f", margin {answer.margin:+.3f}" if answer.margin else ""
         print(f"{question} {answer.answer}: {numbers}{beyond}")
     else:

@@ -23,8 +23,8 @@ NOTEBOOKS = course_root() / "notebooks"
 LESSONS = find_lessons(NOTEBOOKS)
 VALUES = plan(LESSONS, read_preset(NOTEBOOKS, "smoke")[0])
 SMOKE = {lesson.name: values for lesson, values in zip(LESSONS, VALUES, strict=True)}
-# This one runs with the parameters it was saved with, and must say what it said then.
-AS_SAVED, WITH_BARS = ("19",), ("00", "07")
+# These run with the parameters they were saved with, and must say what they said then.
+AS_SAVED, WITH_BARS = ("00", "19"), ("00", "07")
 DECIMALS = re.compile(r" [+-]\d\.\d+ ± \d\.\d+ \(")  # of a verdict: as in sanitize.cfg
 MISTAKES = 1  # of each exercise that are typed; tests/checks makes them all
 VERDICT = re.compile(r"(Right|Wrong)\. ")

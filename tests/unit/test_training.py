@@ -82,7 +82,7 @@ def test_the_loop_is_the_plain_one(when):
     names = ("train_loss", "val_loss", "learning_rate", "train_accuracy", "val_accuracy")
     for name, expected in zip(names, zip(*rows, strict=True), strict=True):
         assert getattr(history, name) == pytest.approx(expected, rel=1e-5), name  # of 4 epochs
-    assert len(history.seconds) == 4 and 0 < min(history.seconds) <= max(history.seconds) < 600
+    assert len(history.seconds) == 4 and min(history.seconds) > 0
 
 
 @pytest.mark.parametrize(("judged", "best"), [
