@@ -11,8 +11,7 @@ def again(path: Path) -> type:
     """Make the test of one lesson: a class, so that a free worker can take it by itself."""
 
     def test_outputs_are_as_saved(self: object) -> None:
-        faults = differences(path)
-        assert not faults, "\n".join(faults)
+        assert not (faults := differences(path)), "\n".join(faults)
 
     return type(f"Test_{path.stem}", (), {"test_outputs_are_as_saved": test_outputs_are_as_saved})
 
