@@ -14,8 +14,7 @@ settings.load_profile("course")
 
 # Two workers, each with its share of the cores. What a test starts inherits the share.
 WORKERS = min(2, joblib.cpu_count())
-if "PYTEST_XDIST_WORKER" in os.environ:
-    workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, joblib.cpu_count() // workers)))
 
 

@@ -37,5 +37,4 @@ def browser() -> Iterator[BrowserContext]:
 @pytest.fixture(scope="session")
 def pictures() -> Path | None:
     """Folder for pictures of the pages, if ``COURSE_SCREENSHOTS`` names one."""
-    name = os.environ.get("COURSE_SCREENSHOTS")
-    return Path(name).resolve() if name else None
+    return Path(name).resolve() if (name := os.environ.get("COURSE_SCREENSHOTS")) else None

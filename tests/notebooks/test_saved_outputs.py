@@ -9,7 +9,6 @@ LESSONS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipy
 
 def again(path: Path) -> type:
     """Make the test of one lesson: a class, so that a free worker can take it by itself."""
-
     def test_outputs_are_as_saved(self: object) -> None:
         assert not (faults := differences(path)), "\n".join(faults)
 

@@ -6,6 +6,7 @@ from email.message import Message
 
 import pytest
 from dependencies import OF_TORCH, ROOT, direct, pins, tree
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 # Licences under which a package may be used, changed and given away with a course under the MIT
@@ -44,6 +45,8 @@ def test_every_requirement_is_pinned_all_they_bring_along_as_installed_and_free_
     odd = {n: (v, pinned.get(n, "not pinned")) for n, v in there.items() if v != pinned.get(n)}
     assert odd == {}, "run 'python tests/dependencies.py' after a change of requirements.txt"
     assert {canonicalize_name(r.name) for r in direct()} <= set(tree()), "not installed"
+    wants = {n: importlib.metadata.metadata(n).get("Requires-Python", "") for n in tree()}
+    assert {n: w for n, w in wants.items() if "3.11.0" not in SpecifierSet(w)} == {}, "see README"
     of_cuda = ("nvidia-", "cuda-")  # these come with torch for CUDA, on Linux only
     names = [name for name in tree() if name not in BY_HAND and not name.startswith(of_cuda)]
     told = {name: licence(importlib.metadata.metadata(name)) for name in names}
