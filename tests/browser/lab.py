@@ -51,19 +51,17 @@ CELLS = f"""() => {{ {NOTEBOOK} return notebook.widgets.map(w => ({{
         return {{...output, data, pictures: Number(!!png) + Number(!!jpeg)}}
     }}),
 }})) }}"""
-# The next notebook in the page gets the kernel of the one before, emptied: imports take longer than
-# many a quick run.
-OPEN = """path => {
-    barsSeen = 0;
-    void jupyterapp.commands.execute('docmanager:open', {path, kernel: window.emptied})
-}"""
+# A notebook in the same page gets the kernel of the one before, emptied: imports would take longer
+# than many a quick run.
+OPEN = """path => { barsSeen = 0; void jupyterapp.commands.execute(
+    'docmanager:open', {path, kernel: window.emptied}) }"""
 CLOSE = """async () => {
     const panel = jupyterapp.shell.currentWidget, {kernel} = panel.sessionContext.session;
     window.emptied = kernel.status === 'idle' ? {id: kernel.id} : undefined;
-    if (window.emptied) await kernel.requestExecute({code: '%reset -f', silent: true}).done;
-    else await panel.sessionContext.shutdown();
+    await (window.emptied ? kernel.requestExecute({code: '%reset -f', silent: true}).done
+        : kernel.shutdown());
     panel.dispose();
-    await new Promise(requestAnimationFrame)  // the console has heard now what ends with a notebook
+    await new Promise(requestAnimationFrame)  // the console has heard now what ends with it
 }"""
 IS_CLEAR = f"() => {{ {CODE} return code.every(w => w.model.outputs.length === 0) }}"
 IS_OPEN = "path => jupyterapp.shell.currentWidget?.context?.path === path"
