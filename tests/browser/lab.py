@@ -59,7 +59,7 @@ CLOSE = """async () => {
     const panel = jupyterapp.shell.currentWidget, {kernel} = panel.sessionContext.session;
     window.emptied = kernel.status === 'idle' ? {id: kernel.id} : undefined;
     await (window.emptied ? kernel.requestExecute({code: '%reset -f', silent: true}).done
-        : kernel.shutdown());
+        : panel.sessionContext.shutdown());
     panel.dispose();
     await new Promise(requestAnimationFrame)  // the console has heard now what ends with it
 }"""
