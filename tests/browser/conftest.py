@@ -23,8 +23,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# One module at a time: while the driver of the browser runs, nothing else in this process can use
-# asyncio, as the tests of the runner do.
+# For one module at a time: meanwhile no other test in this process, as the runner's, has asyncio.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[BrowserContext]:
     """The installed browser; without one, the tests that need it are skipped."""

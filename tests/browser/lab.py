@@ -51,8 +51,7 @@ CELLS = f"""() => {{ {NOTEBOOK} return notebook.widgets.map(w => ({{
         return {{...output, data, pictures: Number(!!png) + Number(!!jpeg)}}
     }}),
 }})) }}"""
-# A notebook in the same page gets the kernel of the one before, emptied: imports would take longer
-# than many a quick run.
+# The next notebook in a page gets this one's kernel, emptied: imports outlast many a quick run.
 OPEN = """path => { barsSeen = 0; void jupyterapp.commands.execute(
     'docmanager:open', {path, kernel: window.emptied}) }"""
 CLOSE = """async () => {

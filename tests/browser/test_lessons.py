@@ -123,8 +123,7 @@ def page(browser: BrowserContext) -> Page:
 
 
 def test_a_link_leads_to_the_data_card(url: str, page: Page) -> None:
-    card = "../data/README.md"
-    path = next(x.path for x in LESSONS if card in x.path.read_text(encoding="utf-8"))
+    path = next(x.path for x in LESSONS if "../data/README.md" in x.path.read_text("utf-8"))
     notebook = Notebook(page, url, f"notebooks/{path.name}")
     page.get_by_role("link", name="data card").first.click()
     page.wait_for_function(lab.IS_OPEN, arg="data/README.md")

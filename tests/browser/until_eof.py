@@ -5,12 +5,6 @@ import sys
 import threading
 
 process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-
-
-def terminate_at_end() -> None:
-    sys.stdin.buffer.read()
-    process.terminate()
-
-
-threading.Thread(target=terminate_at_end, daemon=True).start()
+waits = threading.Thread(target=lambda: (sys.stdin.buffer.read(), process.terminate()), daemon=True)
+waits.start()
 sys.exit(process.wait())
