@@ -54,6 +54,7 @@ def test_a_bar_passes_everything_through_and_asks_once(watched, monkeypatch, cap
     assert list(progress.bar(iter("ab"), "unsized", total=2)) == ["a", "b"]
     said = capsys.readouterr().err
     assert ("counting" in said, "/2" in said.split("unsized")[-1]) == (watched == "1",) * 2
+    assert "\n" not in said  # when it ends, it wipes its line
 
 
 def test_the_bars_of_a_cell_share_outputs_and_leave_them_empty(monkeypatch):
@@ -104,7 +105,7 @@ def test_photos_are_shown_as_jpeg_and_drawings_as_png_with_alt_text(monkeypatch)
         assert set(data) == {f"image/{kind}", "text/plain"} and data["text/plain"] == "Alt."
         assert how == {"metadata": {f"image/{kind}": {"alt": "Alt."}}, "raw": True}
         image = Image.open(io.BytesIO(base64.b64decode(data[f"image/{kind}"])))
-        assert image.format == kind.upper() and image.width > 100
+        assert image.format == kind.upper() and round(image.info["dpi"][0]) == 144
 
 
 def test_a_grid_draws_images_in_rows_tells_right_from_wrong_and_the_matrix_counts_true_rows():
