@@ -116,6 +116,9 @@ def test_a_grid_draws_images_in_rows_tells_right_from_wrong_and_the_matrix_count
     assert [len(axis.images) for axis in figure.axes] == [1] * 7 + [0] * 2
     assert [axis.get_title() for axis in figure.axes[:7]] == names
     assert [axis.get_frame_on() for axis in figure.axes] == [True] * 7 + [False] * 2
+    figure.draw_without_rendering()
+    first, second = figure.axes[0].get_window_extent(), figure.axes[3].title.get_window_extent()
+    assert min(first.size) > 120 and 0 < first.y0 - second.y1 < 40  # titles have room, no more
     drawn = [axis.images[0].get_array().mean() for axis in figure.axes[:7]]
     assert drawn == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1, 1])  # beyond white is white
     assert len(plots.image_grid(images[:2]).axes) == 2
