@@ -23,7 +23,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# For one module at a time: meanwhile no other test in this process, as the runner's, has asyncio.
+# One module at a time: while the driver of the browser runs, nothing else in this process can use
+# asyncio, as the tests of the runner do.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[BrowserContext]:
     """The installed browser; without one, the tests that need it are skipped."""

@@ -205,7 +205,8 @@ def test_an_epoch_on_a_gpu_shows_every_photo_once(uneven):
         assert sorted(order) == uneven.labels
     judged = loaders.Photos(images_of(uneven.paths[0].parents[2]), PLAIN)
     odd = uneven.part(range(19), uneven.transform)
-    for photos, size, sizes in ((odd, 2, [2] * 9), (uneven, 1, [1] * 20), (judged, 9, [9, 1])):
+    training = (uneven, 19, [19]), (uneven, 1, [1] * 20), (odd, 2, [2] * 9)
+    for photos, size, sizes in (*training, (judged, 9, [9, 1])):
         loader = resident(photos, photos is not judged, size)  # one photo alone stops BatchNorm
         assert [len(images) for images, _ in loader] == sizes and len(loader) == len(sizes)
 
