@@ -19,12 +19,8 @@ from pathlib import Path
 SPLITS = {"train": "train", "val": ("val", "dev", "test")}  # how its other names begin
 
 # Name to folder below data/. The course draws its own insects; the article's photos are fetched.
-KNOWN = {
-    "insects": "insects/field",
-    "insects-studio": "insects/studio",
-    "insects-dusk": "insects/dusk",
-    "hymenoptera": "hymenoptera",
-}
+KNOWN = {"insects": "insects/field", "insects-studio": "insects/studio"}
+KNOWN |= {"insects-dusk": "insects/dusk", "hymenoptera": "hymenoptera"}
 HYMENOPTERA_DIR = "HYMENOPTERA_DIR"  # environment variable: a copy that you have already
 
 # What torchvision.datasets.ImageFolder takes for an image, and .jfif, another name of JPEG.
@@ -91,7 +87,7 @@ def _check_splits(folder: Path, advice: str = "") -> None:
         near = [p for p in (folder.parent, *there) if all((p / s).is_dir() for s in SPLITS)]
         like = {s: [p.name for p in there if p.name.lower().startswith(SPLITS[s])] for s in missing}
         rename = " and ".join(f"{' or '.join(them)} to {s}" for s, them in like.items() if them)
-        helps = f"'python -m course_lib split {folder} --val 0.2' divides what are classes."
+        helps = f"'python -m course_lib split \"{folder}\" --val 0.2' divides what are classes."
         guess = f"Is {near[0]} meant?" if near else f"Rename {rename}." if rename else helps
         raise FileNotFoundError(f"{lacks}. {advice or guess}")
 
@@ -128,7 +124,7 @@ def visible(folder: Path) -> list[Path]:
 
 def walk(folder: Path) -> Iterator[Path]:
     """Visible files at any depth; what cannot be read, or links in a loop, is an OSError."""
-    if folder.resolve() in map(Path.resolve, folder.parents):
+    if folder.resolve() in map(Path.resolve, Path(os.path.abspath(folder)).parents):  # noqa: PTH100
         raise OSError(errno.ELOOP, "a link to a folder above it", str(folder))
     for path in visible(folder):
         yield from walk(path) if path.is_dir() else [path]

@@ -82,7 +82,7 @@ def views(
 ) -> tuple[Tensor, Tensor]:
     """Features, (count, N, D), and labels, (N,), of a loader's photos in the data set's order.
 
-    Each is augmented ``count`` times. They are kept if the transform's text says all about it.
+    Each is augmented ``count`` times. They are kept if all that the transform holds can be told.
     """
     count, seed = datasets.whole("count", count, 1), datasets.whole("seed", seed)
     device, photos = devices.pick_device(device), loader.dataset
@@ -96,8 +96,14 @@ def views(
                 passes.append(training.extract_features(model, in_order, device, precision)[0])
         return torch.stack(passes).numpy()
 
-    said = repr(photos.transform)
-    if "Lambda" in said or " at 0x" in said:
+    def tell(part: object) -> object:
+        if not isinstance(part, nn.Module):
+            return part.tolist() if isinstance(part, Tensor | np.ndarray) else repr(part)
+        held = [repr(value) if isinstance(value, dict) else value for value in vars(part).values()]
+        return [repr(type(part)), held]
+
+    said = json.dumps(photos.transform, default=tell, skipkeys=True)
+    if any(sign in said for sign in ("Lambda", " at 0x", "__main__")):  # code that nothing tells
         x = compute()
     else:
         key = _key(photos.paths, model, device, dtype, said, count, seed, loader.batch_size)

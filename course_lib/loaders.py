@@ -84,8 +84,8 @@ def open_photo(path: str | Path) -> Image.Image:
             if isinstance(image.info.get("transparency"), bytes):  # a palette's, colour by colour
                 image = image.convert("RGBA")
             return image.convert("RGB")
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: there is no such file") from None
+    except (FileNotFoundError, PermissionError) as error:
+        raise type(error)(f"{path}: {error.strerror}") from None
     except UnidentifiedImageError:
         raise ValueError(f"{path}: not an image that Pillow can read") from None
     except Image.DecompressionBombError:
@@ -111,7 +111,10 @@ class Photos(Dataset):
         """Read every photo now, so that all bad files are named before training begins."""
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             reading = [pool.submit(self.pixels, index) for index in range(len(self))]
-            problems = [photo.exception() for photo in progress.bar(reading, "reading photos")]
+            try:
+                problems = [photo.exception() for photo in progress.bar(reading, "reading photos")]
+            finally:
+                pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for all photos
         if bad := [str(problem) for problem in problems if problem is not None]:
             shown = "\n  ".join(bad[:10] + ["and more"] * (len(bad) > 10))
             raise ValueError(f"{len(bad)} images cannot be used; remove or replace:\n  {shown}")

@@ -121,8 +121,7 @@ def _from_timm(pretrained: bool, name: str, image_size: int | None) -> nn.Module
         like = repr((close or [EMBEDDED])[0])
         raise ValueError(f"backbone is {name!r}: no name that timm knows, as {like} would be.")
     about = timm.models.get_pretrained_cfg(name)
-    own = about.input_size[-1]
-    size = image_size or own
+    own, size = about.input_size[-1], image_size or about.input_size[-1]
     how = {"img_size": size} if about.fixed_input_size and size != own else {}
     try:
         network = timm.create_model(name, **how).eval()

@@ -7,6 +7,7 @@ import statistics
 import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import pandas as pd
 from IPython.display import display
@@ -27,10 +28,12 @@ MARKERS = "osD^vP"
 # What the usual font has no signs for, Chinese names perhaps, is drawn in one of these, if any.
 WIDE = ("cjk", "wqy", "simhei", "simsun", "msyh", "pingfang", "hiragino", "arialuni")
 logging.getLogger("matplotlib.font_manager").setLevel("ERROR")  # fonts have other weights
-FONTS = [f for f in font_manager.findSystemFonts() if any(w in f.lower() for w in WIDE)][:3]
-for file in FONTS:
-    font_manager.fontManager.addfont(file)
-rcParams["font.family"] = ["DejaVu Sans", *(font_manager.get_font(f).family_name for f in FONTS)]
+rcParams["font.family"] = ["DejaVu Sans"]
+wide = sorted(f for f in font_manager.findSystemFonts() if any(w in f.lower() for w in WIDE))
+for file in wide[:3]:
+    with suppress(Exception):  # a damaged one
+        font_manager.fontManager.addfont(file)
+        rcParams["font.family"] += [font_manager.get_font(file).family_name]
 NOTED: list[str] = []  # that signs are lacking: once is enough
 
 
@@ -72,16 +75,14 @@ def image_grid(
     height = rows * (1.55 + 0.16 * max((name.count("\n") + 2 for name in titles), default=0)) + 0.4
     figure = Figure(figsize=(columns * 1.55, height), label=PHOTOS, layout="tight")
     figure.suptitle(title, fontsize=11)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes:
-        axis.set(xticks=[], yticks=[], frame_on=False)
+    bare = {"xticks": [], "yticks": [], "frame_on": False}
+    axes = figure.subplots(rows, columns, squeeze=False, subplot_kw=bare).ravel()
     for number, (axis, image) in enumerate(zip(axes, images, strict=False)):
         if isinstance(image, Tensor):
             image = image.cpu().clamp(0, 1).movedim(0, 2).numpy()
         axis.imshow(image)
         color = colors[number] if colors else "black"
-        if titles:
-            axis.set_title(titles[number], fontsize=8, color=color)
+        axis.set_title(titles[number] if titles else "", fontsize=8, color=color)
         axis.set_frame_on(bool(colors))
         axis.spines[:].set(color=color, linewidth=3)
     return figure
@@ -126,10 +127,7 @@ def confusion_matrix(predictions: Predictions, classes: Sequence[str], *, title:
 
 
 def accuracy_bars(
-    results: Mapping[str, Sequence[float]],
-    *,
-    title: str,
-    baseline: tuple[str, float] | None = None,
+    results: Mapping[str, Sequence[float]], *, title: str, baseline: tuple[str, float] | None = None
 ) -> Figure:
     """Draw mean accuracies as bars, every run as a dot, and a ``baseline`` as a dashed line."""
     count, longest = len(results), max(map(len, results))

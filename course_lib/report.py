@@ -35,7 +35,7 @@ def trials(run: Callable[..., Mapping[str, float]], seeds: int, **grid: Sequence
 def tuned(frame: pd.DataFrame, *settings: str) -> pd.DataFrame:
     """For each method and seed, the run whose ``settings`` were best, or first, on validation."""
     same = [column for column in frame if column not in (*settings, "val", "score")]
-    return frame.loc[frame.groupby(same, sort=False)["val"].idxmax()]
+    return frame.loc[frame.groupby(same, sort=False, dropna=False)["val"].idxmax()]
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def summary(
     """Table of mean ± standard deviation over seeds: a row per method, ``columns`` of a setting."""
     groups = [("mean ± std", frame)]
     if columns is not None:
-        name = columns.replace("_", " ")
-        groups = [(f"{name} {v}", part) for v, part in frame.groupby(columns, sort=False)]
+        parts = frame.groupby(columns, sort=False, dropna=False)
+        groups = [(f"{columns.replace('_', ' ')} {value}", part) for value, part in parts]
     rows = []
     for method in frame["method"].unique():
         runs = {name: list(part["score"][part["method"] == method]) for name, part in groups}
@@ -109,9 +109,8 @@ def verdict(question: str, answer: bool | Comparison) -> None:
     """
     if isinstance(answer, Comparison):
         sure = f" ± {answer.error:.3f} ({answer.seeds} seeds)" if answer.seeds > 1 else " (1 seed)"
-        numbers = f"{answer.difference:+.3f}{sure}"
         beyond = f", margin {answer.margin:+.3f}" if answer.margin else ""
-        print(f"{question} {answer.answer}: {numbers}{beyond}")
+        print(f"{question} {answer.answer}: {answer.difference:+.3f}{sure}{beyond}")
     else:
         print(f"{question}: {bool(answer)}")
 

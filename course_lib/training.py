@@ -164,10 +164,9 @@ def _train_one_epoch(model, loader, optimizer, scheduler, device, dtype) -> Metr
     share = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
     mean_loss = (torch.stack(losses).cpu().double() @ share).item()
     if not np.isfinite(mean_loss):
-        raise FloatingPointError(
-            f"the training loss became {mean_loss} at learning rate "
-            f"{optimizer.param_groups[-1]['lr']:g}: most often it is too high; try a tenth of it."
-        )
+        what = f"the training loss became {mean_loss} at learning rate"
+        rate = optimizer.param_groups[-1]["lr"]
+        raise FloatingPointError(f"{what} {rate:g}: most often it is too high; try a tenth of it.")
     return Metrics(mean_loss, int(correct) / sum(sizes))
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import os
 import re
 import shutil
 import warnings
@@ -128,7 +129,7 @@ def _walk(folder: Path, split: str) -> Iterator[Problem | tuple[Path, str, str]]
     """Yield path, split and class of what is named as an image; a problem for anything else."""
     for top in datasets.visible(folder / split):
         for place in top.rglob("*/"):
-            if place.suffix.lower() in datasets.ENDINGS:
+            if place.suffix.lower() in datasets.ENDINGS and "@eaDir" not in place.parts:
                 yield Problem("unreadable", place, "a folder with the name of an image")
         found = []
         try:
@@ -253,7 +254,7 @@ def _scarcity(folder: Path, kept: list[Picture]) -> Iterator[Problem]:
 
 def split(folder: str | Path, val: float = 0.2, test: float = 0.0) -> Path:
     """Copy the images of ``FOLDER/<class>/`` to splits in a new ``FOLDER-split``; return that."""
-    folder = Path(folder).expanduser().absolute()
+    folder = Path(os.path.abspath(Path(folder).expanduser()))  # noqa: PTH100 - '..' has no name
     output = folder.with_name(f"{folder.name}-split")
     if not 0 < val < 1 - test <= 1:
         raise ValueError(f"val is {val}, test is {test}: expected shares whose sum is below 1.")
@@ -266,7 +267,9 @@ def split(folder: str | Path, val: float = 0.2, test: float = 0.0) -> Path:
     parts, whole = {}, len(rest)
     for part, share in (("test", test), ("val", val))[not test :]:
         labels = [path.relative_to(folder).parts[0] for path in rest]
-        left, taken = loaders.split(labels, share * whole / len(rest), seed=0)
+        if small := [name for name in classes if labels.count(name) < 2 + (part == "test")]:
+            raise ValueError(f"{folder}: too few images in {small}: every split needs one.")
+        left, taken = loaders.split(labels, min(share * whole / len(rest), 0.99), seed=0)
         parts[part], rest = [rest[i] for i in taken], [rest[i] for i in left]
     parts["train"] = rest + [path for path in files if path.suffix.lower() not in datasets.ENDINGS]
     with datasets.written_whole(output) as unfinished:

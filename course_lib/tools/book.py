@@ -2,8 +2,7 @@
 
 `Sphinx <https://www.sphinx-doc.org>`_ makes the pages, `MyST-NB <https://myst-nb.readthedocs.io>`_
 reads the notebooks as they were executed. Ours are the texts of figures, formulas that need no
-script from elsewhere, links where one lesson names another, and a search in Chinese. Sphinx calls
-``setup``.
+script from elsewhere, links where one lesson names another, and a search in Chinese.
 """
 
 import importlib
@@ -28,9 +27,7 @@ from course_lib.tools.lessons import LESSON_PATTERN, TEMPLATES
 
 PACKAGES = ("sphinx_book_theme", "myst_nb", "sphinx_copybutton")  # what templates/conf.py names
 FRONT = {"en": "README.md", "zh": "notebooks/zh/README.md"}
-PAGES = {
-    name: {page: "index.md", "data/README.md": "data/README.md"} for name, page in FRONT.items()
-}
+PAGES = {n: {page: "index.md", "data/README.md": "data/README.md"} for n, page in FRONT.items()}
 NAMES = {"en": "English", "zh": "中文"}
 TITLES = {"en": "Transfer learning, hands on", "zh": "动手学迁移学习"}
 WORDS = {"en": ("Lessons", "Data"), "zh": ("课程", "数据")}
@@ -136,7 +133,7 @@ def _run_sphinx(source: Path, site: Path, language: str, order: list[str]) -> li
 
 
 def setup(app: Sphinx) -> None:
-    """Add to Sphinx what the book needs."""
+    """Add to Sphinx, which calls this, what the book needs."""
     app.add_html_math_renderer("mathml", (_write_formula, None), (_write_formula, None))
     app.add_config_value("languages", [], "html", list)
     app.add_search_language(Chinese)

@@ -25,9 +25,8 @@ def run(options: Options) -> bool:
     """Run copies of the lessons: their pages, index.html and summary.json go to a new folder."""
     output = options.output or datasets.course_root() / "runs"
     overrides = [(n, dataset(v) if n == "dataset" else v) for n, v in options.overrides]
-    for name, value in overrides:
-        if name == "model_file" and value:
-            target(value, models=True, what="parameter 'model_file': ")
+    if file := dict(overrides).get("model_file"):
+        target(file, models=True, what="parameter 'model_file': ")
     asked = {"preset": options.preset, "overrides": overrides, "only": options.only}
     asked |= {"language": options.lang} if options.lang != "en" else {}
     if options.resume is None:
@@ -143,7 +142,7 @@ def audit(options: Options) -> bool:
 def split(options: Options) -> None:
     """Copy a folder of classes, divided at random into train/ and val/, to a new one beside it."""
     folder = tools.audit.split(options.folder, options.val, options.test)
-    print(f"{folder} is made: go on with 'python -m course_lib audit {folder}'")
+    print(f"{folder} is made: go on with 'python -m course_lib audit \"{folder}\"'")
 
 
 def predict(options: Options) -> bool:
@@ -207,7 +206,9 @@ def positive(text: str) -> int:
 
 def names(text: str) -> list[str]:
     """Read numbers or names with commas between them."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    if not (found := [part.strip() for part in text.split(",") if part.strip()]):
+        raise argparse.ArgumentTypeError("no lesson is named")
+    return found
 
 
 def path(text: str) -> Path:
@@ -278,7 +279,6 @@ def build_parser() -> Parser:
     option("--output", "FOLDER", "where the site goes, replaced (default: runs/book)", path)
     add(download)("name", "NAME", "hymenoptera, the photos of the article")
     option = add(train, argument_default=argparse.SUPPRESS)  # the defaults are those of Settings
-    model = partial(target, models=True)
     option("--dataset", "NAME", "insects (default), hymenoptera, or a folder's path", dataset)
     option("--backbone", "NAME", "efficientnet_lite0 (default), resnet18, or a name of timm")
     option("--epochs", "N", "passes over the training images (default: 3)", int)
@@ -289,7 +289,7 @@ def build_parser() -> Parser:
     option("--workers", "N", "processes that load images, per process (default: 0)", int)
     option("--device", "NAME", "auto (default), cpu, cuda or mps")
     option("--checkpoint", "FILE", "keeps the run; one that was killed goes on there", target)
-    option("--model", "FILE.safetensors", "gets the trained model, for 'predict'", model)
+    option("--model", "FILE.safetensors", "the model, for 'predict'", partial(target, models=True))
     option("--frozen", None, "train the head alone", action="store_true")
     option("--from-scratch", None, "random weights first", dest="pretrained", action="store_false")
     option("--no-augment", None, "no random crops or flips", dest="augment", action="store_false")
@@ -319,20 +319,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # whatever their encoding, any name can be printed
         if hasattr(stream, "reconfigure"):  # not a notebook's, nor one in memory
             stream.reconfigure(errors="backslashreplace")
-    parser = build_parser()
-    options, others = parser.parse_known_args(arguments)
-    if options.command is bench:
-        options.rest = others
-    elif others:
-        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    parser, options = build_parser(), None
     try:
+        options, others = parser.parse_known_args(arguments)
+        if options.command is bench:
+            options.rest = others
+        elif others:
+            parser.error(f"unrecognized arguments: {' '.join(others)}")
         return int(options.command(options) or 0)
     except ImportError as error:
         complain(f"{error}: python -m pip install -r requirements.txt brings it")
     except MISTAKES as error:
         complain(error)
     except KeyboardInterrupt:
-        advice = "; 'run --resume' goes on from here" if options.command is run else ""
+        advice = "; 'run --resume' goes on from here" if options and options.command is run else ""
         print(f"course_lib: interrupted{advice}", file=sys.stderr)
         return 130
     return 2

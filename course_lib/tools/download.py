@@ -20,7 +20,7 @@ def download(name: str, url: str = URL) -> Path:
     if name != "hymenoptera":
         raise ValueError(f"{name!r} cannot be downloaded: only 'hymenoptera' can, and need be.")
     folder = datasets.data_dir() / datasets.KNOWN[name]
-    if os.environ.get(datasets.HYMENOPTERA_DIR) or folder.exists():
+    if os.environ.get(datasets.HYMENOPTERA_DIR) or (folder / "train").exists():
         return datasets.find(name)
     try:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".hymenoptera-") as scratch:
@@ -29,7 +29,7 @@ def download(name: str, url: str = URL) -> Path:
             shutil.unpack_archive(archive, scratch)
             Path(scratch, "hymenoptera_data").rename(folder)
     except FAILURES as error:
-        if folder.exists():  # another process was faster
+        if (folder / "train").exists():  # another process was faster
             return folder
         way = f"set {datasets.HYMENOPTERA_DIR} to the folder hymenoptera_data that comes out"
         other = f"Without a network: get it on another computer, unpack it, and {way}."

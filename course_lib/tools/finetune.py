@@ -5,6 +5,7 @@ images. Processes of ``torchrun`` share each batch, and every image rolls dice o
 number does not matter, to within rounding, unless BatchNorm learns on CPUs.
 """
 
+import glob
 import hashlib
 import math
 import os
@@ -121,8 +122,8 @@ def run(settings: Settings) -> Outcome:
                 dice = torch.get_rng_state(), torch.cuda.get_rng_state_all()
                 dice = from_each((*dice, shares.generator.get_state()))
                 if rank == 0:
-                    for left in Path(file).parent.glob(f".{Path(file).name}-*"):  # by a kill
-                        shutil.rmtree(left)
+                    for left in file.parent.glob(f".{glob.escape(file.name)}-????????"):
+                        shutil.rmtree(left, ignore_errors=True)  # left by a kill
                     with datasets.written_whole(file) as part:
                         torch.save({**state, "about": about, "dice": dice}, part)
 
@@ -156,9 +157,7 @@ def restore(path: Path, about: dict, parts: dict, order: Generator) -> tuple[tra
         raise ValueError(f"{path} is not a whole checkpoint of this course {why}") from None
     if differ := [name for name in about if was[name] != about[name]]:
         old, new = (", ".join(f"{n} {each[n]!r}" for n in differ) for each in (was, about))
-        raise ValueError(
-            f"{path} is of a run with {old}, not {new}: go on with that, or name another."
-        )
+        raise ValueError(f"{path} is of {old}, not {new}: go on with that, or name another.")
     for name, part in parts.items():
         part.load_state_dict(state[name])
     dice, cuda, drawn = state["dice"][place()[0] % len(state["dice"])]

@@ -84,8 +84,8 @@ def _judged(path: Path, row: dict[str, str], number: int, seconds: float) -> dic
         began = asked.execution_count is not None
         why = f"no answer within {seconds:g} seconds" if began else "what is before it does not end"
         return row | {"state": "too slow", "reply": why}
-    except (CellExecutionError, DeadKernelError) as error:
-        stopped = str(error).strip().splitlines()[-1][:200]
+    except (CellExecutionError, DeadKernelError, ValueError) as error:  # half an emoji
+        stopped = (str(error).strip() or repr(error)).splitlines()[-1][:200]
     printed = "".join(output.get("text", "") for output in asked.outputs)
     state, reply = [("stopped", stopped), *SAID.findall(printed)][-1]
     return row | {"state": state, "reply": reply}
@@ -95,7 +95,7 @@ def _definitions(cells: list) -> Iterator[nbformat.NotebookNode]:
     """Yield imports, parameters and definitions, each as a cell that may fail."""
     for cell in (cell for cell in cells if cell.cell_type == "code"):
         body, tags = [], cell.metadata.get("tags", ())
-        with contextlib.suppress(SyntaxError):
+        with contextlib.suppress(Exception):  # of the parser, or Python's compiler
             body = ast.parse(TransformerManager().transform_cell(cell.source)).body
         for node in (node for node in body if "parameters" in tags or isinstance(node, KEPT)):
             yield new_code_cell(ast.unparse(node), metadata={"tags": ["raises-exception"]})

@@ -136,9 +136,8 @@ def read_preset(folder: Path, name: str) -> tuple[Tables, int]:
         raise _unknown("preset", name, {known: known for known in presets})
     tables = dict(presets[name])
     seconds = datasets.whole(f"cell_timeout of {name}", tables.pop("cell_timeout", CELL_TIMEOUT), 1)
-    for key, table in tables.items():
-        if not isinstance(table, dict):
-            raise ValueError(f'presets.toml: {key!r} belongs in [{name}.all] or [{name}."NN"]')
+    if odd := [key for key, table in tables.items() if not isinstance(table, dict)]:
+        raise ValueError(f'presets.toml: {odd[0]!r} belongs in [{name}.all] or [{name}."NN"]')
     return tables, seconds
 
 
@@ -274,8 +273,8 @@ def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
         if not result.error:
             executed = nbformat.read(Path(folder, lesson.path.name), as_version=4)
             # As JupyterLab has it, so that opening changes nothing, and without what is of one run.
-            language = executed.metadata.language_info
-            executed.metadata = {"kernelspec": KERNEL, "language_info": language}
+            known = executed.metadata.language_info
+            executed.metadata = {"kernelspec": KERNEL, "language_info": known}
             for cell in executed.cells:
                 kept = {name: cell.metadata.get(name) for name in ("jupyter", "tags")}
                 cell.metadata = {name: value for name, value in kept.items() if value}
@@ -346,8 +345,8 @@ def _run_in(folder: Path, work: list, request: dict, limit: int, jobs, before) -
 
     def note() -> list[Result]:
         results = [done[lesson.name] for lesson, _ in work if lesson.name in done]
-        about = {**request, "started": folder.name, "lessons": [*map(asdict, results)]}
-        write(folder / SUMMARY, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        now = request | {"started": folder.name, "lessons": [asdict(done[n]) for n in sorted(done)]}
+        write(folder / SUMMARY, json.dumps(now, indent=2, ensure_ascii=False) + "\n")
         write(folder / "index.html", render("index.html", folder=folder, results=results))
         return results
 

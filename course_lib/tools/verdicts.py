@@ -27,6 +27,8 @@ def collect(notebooks: Path, output: Path, only: Sequence[str] = ()) -> str:
         with suppress(ValueError):  # where there is no run to go on with
             request = {**lessons.asked_before(output / name, None), **request}
         results = lessons.run(notebooks, output / name, **request)[1] if asked else []
+        if failed := [result.lesson for result in results if result.error]:
+            raise RuntimeError(f"{failed} failed: see {output / name}; {TABLE} is as it was")
         columns.append({result.lesson: result.verdicts for result in results})
     rows = [row for row in read(notebooks) if only and row[0] not in {x.name[:2] for x in found}]
     for lesson in found:

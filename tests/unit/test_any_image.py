@@ -151,7 +151,7 @@ def test_large_photos_are_read_and_decompression_bombs_refused_unread(place, mon
 
 
 def test_a_missing_file_is_called_missing_and_a_text_no_image(place):
-    with pytest.raises(FileNotFoundError, match=r"gone\.jpg: there is no such file$"):
+    with pytest.raises(FileNotFoundError, match=r"gone\.jpg: No such file or directory$"):
         loaders.open_photo(place.with_name("gone.jpg"))
     for content in (b"", b"this is no photo"):
         place.write_bytes(content)

@@ -161,7 +161,7 @@ def test_folders_that_cannot_be_read_and_loops_of_links_are_named(tmp_path, monk
     ("train/a/1 test/a/1", "no val/, only ['test', 'train']. Rename test to val."),
     ("Train/a/1 Valid/a/1", "no train/ and no val/, only ['Train', 'Valid']. Rename Train to t"),
     ("train/a/1 test/a/1 validation/a/1", "Rename test or validation to val."),
-    ("ants/1 bees/1", "only ['ants', 'bees']. 'python -m course_lib split {} --val 0.2' divides"),
+    ("ants/1 bees/1", "only ['ants', 'bees']. 'python -m course_lib split \"{}\" --val 0.2' di"),
     ("mine/train/a/1 mine/val/a/2", "only ['mine']. Is {}/mine meant?"),
     ("../train/a/1 ../val/a/2 ants/1", "['a', 'ants']. Is {0.parent} meant?"),
     ("train/1.jpg val/.b/1.jpg", "has classes []: a classifier needs two folders"),

@@ -84,7 +84,7 @@ def test_more_epochs_go_on_and_a_finished_run_is_left_alone(settings: finetune.S
     whole = finetune.run(replace(settings, checkpoint=None, epochs=9))
     finetune.run(replace(settings, epochs=5))
     torch.manual_seed(99)  # whatever happens in between
-    settings.checkpoint.with_name(".run.ckpt-killed").mkdir()  # what a write leaves that was killed
+    settings.checkpoint.with_name(".run.ckpt-killed__").mkdir()  # left by a killed write
     parts = finetune.run(replace(settings, epochs=9))  # the learning rate falls after seven
     assert parts.history.learning_rate == whole.history.learning_rate
     assert parts.history.train_loss == whole.history.train_loss
@@ -114,7 +114,7 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(settings: finetune.Setti
     others = {"backbone": "noisy", "seed": 1, "frozen": True, "batch_size": 8, "augment": False}
     others |= {"learning_rate": 0.02, "image_size": 24, "pretrained": False}
     for name, value in others.items():
-        with pytest.raises(ValueError, match=rf"of a run with {name} .*, not {name} {value!r}: go"):
+        with pytest.raises(ValueError, match=rf"is of {name} .*, not {name} {value!r}: go"):
             finetune.run(replace(settings, **{name: value}))
     (folder / "train").rename(folder / "moved")  # the same images, elsewhere
     for split in ("moved", "val"):
