@@ -267,7 +267,7 @@ def split(folder: str | Path, val: float = 0.2, test: float = 0.0) -> Path:
     parts, whole = {}, len(rest)
     for part, share in (("test", test), ("val", val))[not test :]:
         labels = [path.relative_to(folder).parts[0] for path in rest]
-        if small := [name for name in classes if labels.count(name) < 2 + (part == "test")]:
+        if small := [name for name in sorted(classes) if labels.count(name) < 2 + (part == "test")]:
             raise ValueError(f"{folder}: too few images in {small}: every split needs one.")
         left, taken = loaders.split(labels, min(share * whole / len(rest), 0.99), seed=0)
         parts[part], rest = [rest[i] for i in taken], [rest[i] for i in left]

@@ -9,7 +9,6 @@ forward pass in every epoch. What made it stop in a present-day torch is left ou
 
 import copy
 import warnings
-from collections.abc import Iterator
 
 import torch
 from benchmarks.tasks import Outcome, Task, begin
@@ -38,9 +37,7 @@ def image_datasets(dataset: str, preprocessing: Preprocessing, size: int) -> dic
     return {x: datasets.ImageFolder(folder / x, data_transforms[x]) for x in ("train", "val")}
 
 
-def train_model(
-    model, dataloaders, criterion, optimizer, scheduler, num_epochs=25, device="cpu"
-) -> Iterator[float]:
+def train_model(model, dataloaders, criterion, optimizer, scheduler, num_epochs, device="cpu"):
     """Train as the article does; yield the validation accuracy after each epoch."""
     best_model_wts = copy.deepcopy(model.state_dict())
     best_acc = 0.0

@@ -23,8 +23,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# One module at a time: while the driver of the browser runs, nothing else in this process can use
-# asyncio, as the tests of the runner do.
+# While the browser's driver runs, nothing else here can use asyncio, as tests of the runner do.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[BrowserContext]:
     """The installed browser; without one, the tests that need it are skipped."""

@@ -1,11 +1,9 @@
 """Plausible wrong answers to the exercises of lesson 01, and what is said about them."""
 
 RIGHT = {"a": "P(X)", "b": "P(Y|X)", "c": "P(Y)", "d": "label space"}
-WON = (
-    "def won_back(make, source, there, test):\n"
-    "    a, b = make().fit(there.x, there.y), make().fit(source.x, source.y)\n"
-    "    return "
-)
+WON = """def won_back(make, source, there, test):
+    a, b = make().fit(there.x, there.y), make().fit(source.x, source.y)
+    return """
 
 WRONG = {
     "what_changed": [

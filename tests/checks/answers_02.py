@@ -1,10 +1,9 @@
 """Plausible wrong answers to the exercises of lesson 02, and what is said about them."""
 
 CLASSES = "def class_weights(labels, share):\n    return "
-WIDTH = (
-    "def choose_width(source, target, held_out, widths):\n"
-    "    def bumps(x, width): return np.exp(-((cdist(x, target) / width) ** 2)).sum(axis=1)\n"
-)
+WIDTH = """def choose_width(source, target, held_out, widths):
+    def bumps(x, width): return np.exp(-((cdist(x, target) / width) ** 2)).sum(axis=1)
+"""
 
 WRONG = {
     "class_weights": [

@@ -1,18 +1,14 @@
 """Plausible wrong answers to the exercises of lesson 14, and what is said about them."""
 
 OTHER = "def someone_elses(maps, said):\n    return "
-ECE = (
-    "def ece_by_count(certainty, right, bins):\n"
-    "    order = np.argsort(certainty)\n"
-    "    gap = np.asarray(certainty) - np.asarray(right)\n"
-    "    parts = np.array_split(gap[order], bins)\n"
-    "    return "
-)
-BRIER = (
-    "def brier(probabilities, labels):\n"
-    "    gap = probabilities - F.one_hot(labels, probabilities.shape[1])\n"
-    "    return "
-)
+ECE = """def ece_by_count(certainty, right, bins):
+    order = np.argsort(certainty)
+    gap = np.asarray(certainty) - np.asarray(right)
+    parts = np.array_split(gap[order], bins)
+    return """
+BRIER = """def brier(probabilities, labels):
+    gap = probabilities - F.one_hot(labels, probabilities.shape[1])
+    return """
 
 WRONG = {
     "someone_elses": [

@@ -1,15 +1,11 @@
 """Plausible wrong answers to the exercises of lesson 15, and what is said about them."""
 
-BLEND = (
-    "def blended(weight, adapters, shares, scale):\n"
-    "    for (down, up), share in zip(adapters, shares):\n"
-    "        weight = weight + "
-)
-LOW = (
-    "def low_rank(before, after, rank):\n"
-    "    u, s, v = torch.linalg.svd(after - before, full_matrices=False)\n"
-    "    return "
-)
+BLEND = """def blended(weight, adapters, shares, scale):
+    for (down, up), share in zip(adapters, shares):
+        weight = weight + """
+LOW = """def low_rank(before, after, rank):
+    u, s, v = torch.linalg.svd(after - before, full_matrices=False)
+    return """
 
 WRONG = {
     "blended": [

@@ -1,12 +1,10 @@
 """Plausible wrong answers to the exercises of lesson 16, and what is said about them."""
 
 SHORT = "def shortlist(cheap, expensive, k):\n    kept = np.argsort(-cheap)[:k]\n    return "
-RIDGE = (
-    "def leave_one_out(x, t, penalty):\n"
-    "    hat = x @ np.linalg.inv(x.T @ x + penalty * np.eye(x.shape[1])) @ x.T\n"
-    "    error = (t - hat @ t) / (1 - np.diag(hat))\n"
-    "    return "
-)
+RIDGE = """def leave_one_out(x, t, penalty):
+    hat = x @ np.linalg.inv(x.T @ x + penalty * np.eye(x.shape[1])) @ x.T
+    error = (t - hat @ t) / (1 - np.diag(hat))
+    return """
 
 WRONG = {
     "shortlist": [

@@ -1,15 +1,11 @@
 """Plausible wrong answers to the exercises of lesson 17, and what is said about them."""
 
-BATCH = (
-    "def batch_norm(x, scale, shift, eps):\n"
-    "    mean, var = x.mean(AXES, True), x.var(AXES, unbiased=False, keepdim=True)\n"
-    "    return (x - mean) / (var + eps).sqrt() * scale[:, None, None] + shift[:, None, None]"
-)
-ONE = (
-    "def one_by_one(z, day, prior):\n"
-    "    n, total = np.arange(1, len(z) + 1)[:, None], np.cumsum(z, axis=0)\n"
-    "    return "
-)
+BATCH = """def batch_norm(x, scale, shift, eps):
+    mean, var = x.mean(AXES, True), x.var(AXES, unbiased=False, keepdim=True)
+    return (x - mean) / (var + eps).sqrt() * scale[:, None, None] + shift[:, None, None]"""
+ONE = """def one_by_one(z, day, prior):
+    n, total = np.arange(1, len(z) + 1)[:, None], np.cumsum(z, axis=0)
+    return """
 
 WRONG = {
     "batch_norm": [

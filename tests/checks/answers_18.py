@@ -1,13 +1,11 @@
 """Plausible wrong answers to the exercises of lesson 18, and what is said about them."""
 
 MOVED = "def shifted(image, down, right):\n    return "
-RANK = (
-    "def effective_rank(z):\n"
-    "    sizes = np.linalg.svd(z - z.mean(axis=0), compute_uv=False)\n"
-    "    p = sizes / sizes.sum()\n"
-    "    p = p[p > 1e-12]\n"
-    "    return "
-)
+RANK = """def effective_rank(z):
+    sizes = np.linalg.svd(z - z.mean(axis=0), compute_uv=False)
+    p = sizes / sizes.sum()
+    p = p[p > 1e-12]
+    return """
 
 WRONG = {
     "shifted": [

@@ -1,17 +1,14 @@
 """Plausible wrong answers to the exercises of lesson 19, and what is said about them."""
 
-UPDATED = (
-    "def updated(q, state, action, reward, after, ended, rate, discount):\n"
-    "    q, run = q.copy(), np.arange(len(q))\n"
-    "    later = np.where(ended, 0, discount * q[run, after].max(1))\n"
-)
+UPDATED = """def updated(q, state, action, reward, after, ended, rate, discount):
+    q, run = q.copy(), np.arange(len(q))
+    later = np.where(ended, 0, discount * q[run, after].max(1))
+"""
 MOVE = "    q[run, state, action] += rate * (reward + later - q[run, state, action])\n    return q"
-TURNED = (
-    "def turned(q):\n"
-    "    board = np.arange(len(q)).reshape(int(len(q) ** 0.5), -1)\n"
-    "    states, back = np.rot90(board).ravel(), np.rot90(board, -1).ravel()\n"
-    "    return "
-)
+TURNED = """def turned(q):
+    board = np.arange(len(q)).reshape(int(len(q) ** 0.5), -1)
+    states, back = np.rot90(board).ravel(), np.rot90(board, -1).ravel()
+    return """
 
 WRONG = {
     "updated": [

@@ -1,12 +1,11 @@
 """Plausible wrong answers to the exercises of lesson 21, and what is said about them."""
 
-BOXES = (
-    "def box_iou(a, b):\n"
-    "    wide = min(a[2], b[2]) - max(a[0], b[0])\n"
-    "    high = min(a[3], b[3]) - max(a[1], b[1])\n"
-    "    areas = [(x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)]\n"
-    "    both = max(0, wide) * max(0, high)\n    return "
-)
+BOXES = """def box_iou(a, b):
+    wide = min(a[2], b[2]) - max(a[0], b[0])
+    high = min(a[3], b[3]) - max(a[1], b[1])
+    areas = [(x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)]
+    both = max(0, wide) * max(0, high)
+    return """
 REGRET = "def regret(small, large):\n    return "
 
 WRONG = {

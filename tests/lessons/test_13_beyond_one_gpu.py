@@ -1,4 +1,3 @@
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -37,9 +36,7 @@ def test_losses_are_read_from_what_the_command_prints() -> None:
     assert outcome.report().splitlines()[-1] == "test accuracy 1.000 (2 images)"
 
 
-def test_runs_fail_or_are_killed_and_a_whole_checkpoint_leads_to_the_same_weights(
-    tmp_path: Path,
-) -> None:
+def test_runs_fail_or_are_killed_and_a_whole_checkpoint_leads_to_the_same_weights(tmp_path) -> None:
     with pytest.raises(RuntimeError, match="no_such_program"):
         lesson.launch("no_such_program.py", processes=1)
     file = tmp_path / "run.ckpt"

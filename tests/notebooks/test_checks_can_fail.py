@@ -29,7 +29,7 @@ SHOW = f"""alt = "{ALT}"
 display({{"image/png": "{PIXEL}",
          "text/plain": alt}}, metadata={{"image/png": {{"alt": alt}}}}, raw=True)"""
 VERDICT = "Do ants win? holds: +0.100 ± 0.020 (3 seeds)\n"
-IGNORE = "nbval-ignore-output"
+IGNORE, WIDGET = "nbval-ignore-output", "application/vnd.jupyter.widget-view+json"
 Change = Callable[[NotebookNode], object]
 
 
@@ -110,27 +110,18 @@ BROKEN: list[tuple[str, Change]] = [
     ("metadata_are_minimal", lambda nb: nb.cells[3].outputs[0].metadata.update(isolated=True)),
     ("no_attachments_and_no_widgets", lambda nb: nb.cells[0].update(attachments={"a.png": {}})),
     ("no_attachments_and_no_widgets", lambda nb: nb.metadata.update(widgets={})),
-    (
-        "no_attachments_and_no_widgets",
-        add_output(shown("{}", "application/vnd.jupyter.widget-view+json")),
-    ),
+    ("no_attachments_and_no_widgets", add_output(shown("{}", WIDGET))),
     ("executed_in_order", lambda nb: [c.update(execution_count=None) for c in nb.cells]),
     ("executed_in_order", lambda nb: nb.cells[2].update(execution_count=9)),
     ("executed_in_order", lambda nb: nb.update(cells=nb.cells[:1])),
-    (
-        "no_errors_and_no_warnings",
-        add_output(new_output("error", ename="E", evalue="", traceback=[])),
-    ),
+    ("no_errors_and_no_warnings", add_output(new_output("error"))),
     ("no_errors_and_no_warnings", add_output(stream("UserWarning", "stderr"))),
     ("no_machine_paths_and_no_hosts", add_output(stream(f"saved to {HOME}/model.pt"))),
     ("no_machine_paths_and_no_hosts", add_output(shown("<td>C:\\Users\\Ann</td>"))),
     ("no_machine_paths_and_no_hosts", set_source(2, f"open('{SCRATCH}')")),
     ("no_machine_paths_and_no_hosts", set_source(0, OPENING + " See /Users/ann/course.")),
     ("no_machine_paths_and_no_hosts", add_output(stream("http://localhost:8888/lab"))),
-    (
-        "no_machine_paths_and_no_hosts",
-        set_source(0, OPENING + " pip install --index-url https://example.org"),
-    ),
+    ("no_machine_paths_and_no_hosts", set_source(0, OPENING + " pip --index-url https://b.org")),
     ("no_machine_paths_and_no_hosts", add_output(stream("from 192.168.1.17"))),
     ("outputs_are_compared", set_tags(6, IGNORE)),
     ("outputs_are_compared", set_tags(6, IGNORE, "reason-")),

@@ -5,6 +5,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -150,9 +151,12 @@ def test_large_photos_are_read_and_decompression_bombs_refused_unread(place, mon
     assert loaders.open_photo(place).size == (30, 10)
 
 
-def test_a_missing_file_is_called_missing_and_a_text_no_image(place):
+def test_a_missing_file_is_called_missing_and_a_text_no_image(place, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"gone\.jpg: No such file or directory$"):
         loaders.open_photo(place.with_name("gone.jpg"))
+    with monkeypatch.context() as patched, pytest.raises(PermissionError, match="jpg: Not yours"):
+        patched.setattr(Image, "open", Mock(side_effect=PermissionError(13, "Not yours")))
+        loaders.open_photo(place)
     for content in (b"", b"this is no photo"):
         place.write_bytes(content)
         with pytest.raises(ValueError, match=r"photo\.jpg: not an image that Pillow can read$"):

@@ -192,8 +192,8 @@ def test_classes_that_are_not_whole_and_files_that_are_not_taken(five):
     for i in range(1, 11):
         (five / "train" / "mites" / f"{i:02d}.{'png' if i % 2 else 'jpg'}").unlink()
     others = ("stray.png", "ants/phone.heic", "ants/x.HEIC", "ants/.DS_Store", "__MACOSX/a.jpg")
-    for path in (*others, "ants/@eaDir/a.jpg", ".ipynb_checkpoints/a.jpg"):
-        (five / "train" / path).parent.mkdir(exist_ok=True)
+    for path in (*others, "ants/@eaDir/a.jpg/SYNO.jpg", ".ipynb_checkpoints/a.jpg"):
+        (five / "train" / path).parent.mkdir(parents=True, exist_ok=True)
         (five / "train" / path).write_bytes(b"")
     found = audit.audit(five)
     left_out, nothing = "so the class is left out", "nothing of this class was looked at"
@@ -250,9 +250,12 @@ def test_a_folder_of_classes_is_divided_by_copying(five, test, sizes, capsys):
     assert len({path.read_bytes() for paths in images for path in paths}) == 55
     with pytest.warns(match=r"not taken: 1 \.txt"):
         assert datasets.scan(made).classes == CLASSES
+    for number in range(4):
+        save_photo(five / "tiny" / "ab"[number % 2] / f"{number}.png", number)
     for said, *wrong in (
+        ("too few images in ['a', 'b']", "split", f"{five}/train/../tiny", "--test", "0.2"),
         ("no train-split beside", "split", str(flat)),
-        ("images in ['train', 'train-split', 'val']", "split", str(five)),
+        ("images in ['tiny', 'train', 'train-split', 'val']", "split", str(five)),
         ("expected shares whose sum is below 1", "split", str(flat), "--val", "1"),
         ("has no train/ and no val/", "audit", str(flat)),
         ("unknown dataset", "audit", str(five / "nowhere")),

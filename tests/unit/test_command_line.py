@@ -133,7 +133,10 @@ def test_typed_paths_mean_what_they_mean_where_the_person_stands(tmp_path, monke
     monkeypatch.setattr(lessons, "run", lambda *_, **how: (given.update(how), (tmp_path, []))[1])
     assert cli.main(["run", "-p", "dataset", "2024", "-p", "model_file", "m.safetensors"]) == 0
     assert given["overrides"] == [("dataset", expected["2024"]), ("model_file", "m.safetensors")]
-    assert cli.main(["run", "-p", "model_file", "m.onnx"]) == 2
+    for wrong in (["run", "-p", "model_file", "m.onnx"], ["audit", "x" * 300]):
+        assert cli.main(wrong) == 2
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["save", "--only", " , "])
 
 
 @pytest.mark.parametrize(("change", "again"), [

@@ -143,6 +143,7 @@ def test_folders_that_cannot_be_read_and_loops_of_links_are_named(tmp_path, monk
     ants, bees = (folder / "train" / name for name in ("ants", "bees"))
     (bees / "more").symlink_to(ants)
     assert len(scan(folder).files["train"]) == 5
+    assert len([*datasets.walk(ants / ".." / ".." / "train" / "ants")]) == 2  # not a loop
     (ants / "loop").symlink_to(bees)
     with pytest.raises(OSError, match=r"a link to a folder above it: .*train.ants.loop.more"):
         scan(folder)

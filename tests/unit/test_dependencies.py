@@ -9,8 +9,7 @@ from dependencies import OF_TORCH, ROOT, direct, pins, tree
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-# Licences under which a package may be used, changed and given away with a course under the MIT
-# licence. Weak copyleft (MPL) asks for the changed files of that package, and we change none.
+# May be used and given away with an MIT course. MPL asks for files that we change: we change none.
 FREE = re.compile(
     r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public License|Zlib|CC0"
     r"|BSL-1\.0|0BSD|Unlicense|HPND|CNRI|Public Domain|Permission is hereby granted|matplotlib",

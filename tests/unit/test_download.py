@@ -78,6 +78,7 @@ def there(root: Path) -> dict[str, str]:
 
 def test_the_photos_are_fetched_once_in_up_to_three_tries(site, tmp_path):
     site.ways = ["reset", "cut", "good"]
+    (tmp_path / "data" / "hymenoptera").mkdir()  # empty, of somebody who began by hand
     folder = download.download("hymenoptera", site.url)
     assert folder == datasets.find("hymenoptera") == tmp_path / "data" / "hymenoptera"
     assert there(folder) == FILES and [*folder.parent.iterdir()] == [folder]

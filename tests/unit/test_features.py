@@ -114,6 +114,17 @@ def test_whatever_changes_the_features_changes_their_key(changed, folder, passes
     assert len(passes) > 2
 
 
+def test_all_that_a_transform_and_its_parts_hold_is_in_the_key(folder, passes):
+    files, dark = datasets.scan(folder).files["val"], loaders.Preprocessing((0.1,) * 3)
+    for p, scale in ((0.01, 1), (0.99, 1), (0.99, 0), (0.99, 0)):
+        steps = [v2.RandomApply([v2.RandomApply([v2.ColorJitter(0.9)], p)], 1)]
+        white = v2.LinearTransformation(scale * torch.eye(192), torch.zeros(192))
+        steps += [*loaders.to_tensor(dark), v2.RandomApply([white], 1)]
+        photos = loaders.Photos(files, v2.Compose([v2.Resize((8, 8)), *steps]))
+        features.views(small_model(), DataLoader(photos, 5), device="cpu")
+    assert len(passes) == 3
+
+
 @pytest.mark.parametrize("damage", [b"", b"no array", b"\x93NUMPY\x01\0\xff\xff", None, "shape"])
 def test_a_damaged_entry_is_computed_again(damage, folder, cache, passes):
     model = small_model().train()

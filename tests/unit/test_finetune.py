@@ -84,7 +84,9 @@ def test_more_epochs_go_on_and_a_finished_run_is_left_alone(settings: finetune.S
     whole = finetune.run(replace(settings, checkpoint=None, epochs=9))
     finetune.run(replace(settings, epochs=5))
     torch.manual_seed(99)  # whatever happens in between
-    settings.checkpoint.with_name(".run.ckpt-killed__").mkdir()  # left by a killed write
+    for name in (".run.ckpt-killed__", ".run.ckpt-2-abcd1234"):  # left by a killed write; another's
+        settings.checkpoint.with_name(name).mkdir()
+    settings.checkpoint.with_name(".run.ckpt-my_notes").touch()
     parts = finetune.run(replace(settings, epochs=9))  # the learning rate falls after seven
     assert parts.history.learning_rate == whole.history.learning_rate
     assert parts.history.train_loss == whole.history.train_loss
@@ -93,7 +95,8 @@ def test_more_epochs_go_on_and_a_finished_run_is_left_alone(settings: finetune.S
     assert again.history == parts.history  # seconds too
     assert "\nnothing was trained: 9 epochs were done before\ntest accuracy" in again.report()
     assert "nothing" not in parts.report() and parts.begun == 5
-    assert list(settings.checkpoint.parent.iterdir()) == [settings.checkpoint]
+    there = sorted(path.name for path in settings.checkpoint.parent.iterdir())
+    assert there == [".run.ckpt-2-abcd1234", ".run.ckpt-my_notes", "run.ckpt"]
 
 
 def test_a_run_goes_on_in_the_precision_it_began_in(settings, monkeypatch) -> None:

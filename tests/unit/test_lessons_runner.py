@@ -344,6 +344,9 @@ def test_resume_runs_what_failed_is_missing_or_has_changed(six, stand_in, capsys
     assert {line.strip() for line in table if "epochs?" in line} == {"epochs? holds: 7"}
     assert cli.main(["run", "--resume", str(folder)]) == 0
     assert stand_in.ran == ["01", "02", "03", "04", "05"]
+    again = lessons.asked_before(six / "runs", folder) | {"only": ["02"]}
+    assert len(lessons.run(six / "notebooks", six / "runs", **again)[1]) == 1
+    assert states(six) == "01 02 03 04 05 06"  # runs of the others are not forgotten
 
 
 def test_only_one_process_is_in_a_run(course: Path, stand_in: SimpleNamespace, capsys) -> None:

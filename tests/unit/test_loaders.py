@@ -1,6 +1,8 @@
 """From folders of photos to batches: on the CPU as torchvision makes them, and as a GPU does."""
 
 import re
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +132,15 @@ def test_photos_are_opened_once_and_shared_while_in_use(folder, monkeypatch):
     photos = loaders.Photos(images_of(folder), PLAIN, in_memory=False)
     photos[0], photos[0]
     assert len(opened) == 33  # nobody kept it
+
+
+def test_an_interrupted_reading_stops_at_once(folder, monkeypatch):
+    seen, ctrl_c = [], lambda: signal.raise_signal(signal.SIGINT)
+    read = lambda _, i: (seen.append(i), i == 3 and ctrl_c(), time.sleep(0.01))  # noqa: E731
+    monkeypatch.setattr(loaders.Photos, "pixels", read)
+    with pytest.raises(KeyboardInterrupt):
+        loaders.Photos(files := images_of(folder) * 20, PLAIN).open()
+    assert len(seen) < len(files) / 2
 
 
 @pytest.mark.parametrize("bad", [3, 10, 12])

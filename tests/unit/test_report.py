@@ -77,6 +77,9 @@ def test_a_table_has_the_same_columns_in_every_row_and_tuning_looks_at_validatio
     rows = a[["labels", "seed", "rate", "score"]].values.tolist()
     assert sorted(rows) == [[0, 0, 2, 20], [0, 1, 3, 30], [1, 0, 2, 21], [1, 1, 3, 31]]
     assert b["rate"].tolist() == [1] * 4
+    runs = report.trials(lambda seed, clip, w: {"a": (w, w)}, 1, clip=[None, 1.0], w=[1, 2])
+    assert report.tuned(runs, "w")["score"].tolist() == [2, 2]
+    assert "| a | 1.500 ± 0.707 | 1.500 ± 0.707 |" in report.summary(runs, "clip").data
 
 
 def paired(a: list[float], b: list[float]) -> report.Comparison:

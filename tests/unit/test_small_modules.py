@@ -1,6 +1,7 @@
 """Figures, and the bars that people see while they wait."""
 
 import base64
+import importlib
 import io
 import itertools
 from types import SimpleNamespace
@@ -182,7 +183,7 @@ def test_names_are_drawn_as_they_are(kind, monkeypatch):
     assert "US$5 or $10" in "\n".join(drawn)
 
 
-def test_names_in_tables_are_as_they_are_and_signs_of_no_font_are_noted_once(monkeypatch, capsys):
+def test_names_in_tables_stay_and_signs_of_no_font_are_noted_once(tmp_path, monkeypatch, capsys):
     page = BeautifulSoup(markdown2html(report.table([{"n": "$5|$6 <b>"}]).data), "html.parser")
     assert [cell.text for cell in page.find_all("td")] == ["$5|$6 <b>"]
     assert not any("$5" in text for text in page.strings)  # MathJax pairs dollars of one text
@@ -192,6 +193,10 @@ def test_names_in_tables_are_as_they_are_and_signs_of_no_font_are_noted_once(mon
     for name in ("蜜蜂", "蚂蚁"):
         plots.show(plots.accuracy_bars({name: [0.5]}, title="T"), alt="Alt.")
     assert capsys.readouterr().out.count("In figures boxes stand for signs") == 1
+    bad, found = tmp_path / "simsun.ttf", plots.font_manager.findSystemFonts
+    bad.write_bytes(b"no font")
+    monkeypatch.setattr(plots.font_manager, "findSystemFonts", lambda: [str(bad), *found()])
+    assert importlib.reload(plots).rcParams["font.family"][0] == "DejaVu Sans"
     figure = plots.Figure(layout="constrained", figsize=(0.1, 0.1))
     figure.subplots(3, 3)
     with pytest.warns(UserWarning, match="constrained_layout not applied"):

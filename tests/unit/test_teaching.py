@@ -34,17 +34,19 @@ def test_every_answer_gets_its_state(tmp_path: Path, judged) -> None:
     with pytest.raises(ValueError, match="students holds no notebook"):
         judged(60)
     answers = {"ann": RIGHT, "bob": "return 1 / 3", "cid": "...", "dee": "os._exit(1)"}
+    answers["hal"] = "return 1  # half"  # an emoji
     for name, answer in answers.items():
         write_notebook(students / name / "00.ipynb", IMPORTS, "1 / 0", SHARE.format(answer))
+    (path := students / "hal" / "00.ipynb").write_text(path.read_text().replace("half", r"\ud83d"))
     write_notebook(students / "eve.ipynb", IMPORTS, "raise ValueError('never run')")
     (students / "fay.ipynb").write_text("{")
     write_notebook(students / "ann" / ".ipynb_checkpoints" / "00.ipynb", SHARE)
     found = judged(60)
     missing = [found.pop((f"{name}/00", "zero_shot_answers")) for name in answers]
-    assert missing == [("missing", "")] * 4
+    assert missing == [("missing", "")] * 5
     states = {name.removesuffix("/00"): state for (name, _), (state, _) in found.items()}
     expected = {"ann": "right", "bob": "wrong", "cid": "not attempted", "dee": "stopped"}
-    assert states == expected | {"eve": "unreadable", "fay": "unreadable"}
+    assert states == expected | {"eve": "unreadable", "fay": "unreadable", "hal": "stopped"}
     assert "guessing at random" in found["bob/00", "majority_share"][1]
     assert found["eve", ""][1] == "no exercise of this course is in it"
 

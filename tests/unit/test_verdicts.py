@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat.v4 import new_code_cell, new_output
 from notebook_code import write_notebook
 
@@ -14,13 +15,13 @@ def write_lesson(folder: Path, name: str, parameters: str, said: str) -> None:
 
 
 def test_each_question_has_its_answers_and_rows_of_others_stay(tmp_path, monkeypatch) -> None:
-    asked = []
+    asked, failing = [], ""
 
     def run(notebooks, output, *, overrides, only, folder=None, before=()):
         asked.append((output.name, dict(overrides)["dataset"], only, folder))
         answer = "holds: +0.2 ± 0.1 (3 seeds)" if output.name == "fresh" else "does not hold: -0.1"
         said = {"Better?": answer, "Same?": "holds: +1.0"}
-        return output, [lessons.Result("01_a", "A", {}, "", verdicts=said)]
+        return output, [lessons.Result("01_a", "A", {}, "", verdicts=said, error=failing)]
 
     monkeypatch.setattr(lessons, "run", run)
     monkeypatch.setattr(verdicts, "_rendered", lambda output: output / "drawn")
@@ -38,6 +39,10 @@ def test_each_question_has_its_answers_and_rows_of_others_stay(tmp_path, monkeyp
     verdicts.collect(tmp_path, tmp_path / "runs", only=["02"])
     assert [row[1] for row in verdicts.read(tmp_path)] == ["Better?", "Same?", "Cheaper?"]
     assert len(asked) == 2  # a lesson without photos is not run
+    before, failing = (tmp_path / verdicts.TABLE).read_bytes(), "ValueError: no ants"
+    with pytest.raises(RuntimeError, match=r"\['01_a'\] failed: see .*fresh; VERDICTS.md is as it"):
+        verdicts.collect(tmp_path, tmp_path / "runs")
+    assert (tmp_path / verdicts.TABLE).read_bytes() == before
 
 
 def test_the_committed_table_is_that_of_the_lessons() -> None:
