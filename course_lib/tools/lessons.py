@@ -273,8 +273,8 @@ def save(lesson: Lesson, cell_timeout: int = CELL_TIMEOUT) -> Result:
         if not result.error:
             executed = nbformat.read(Path(folder, lesson.path.name), as_version=4)
             # As JupyterLab has it, so that opening changes nothing, and without what is of one run.
-            known = executed.metadata.language_info
-            executed.metadata = {"kernelspec": KERNEL, "language_info": known}
+            language = executed.metadata.language_info
+            executed.metadata = {"kernelspec": KERNEL, "language_info": language}
             for cell in executed.cells:
                 kept = {name: cell.metadata.get(name) for name in ("jupyter", "tags")}
                 cell.metadata = {name: value for name, value in kept.items() if value}
